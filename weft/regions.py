@@ -1,0 +1,196 @@
+"""The region file: everything about a region's production in one strict, versioned document (design section 5).
+
+Belongs here: the model, its validation messages and loading. Not here: planning which tiles a region needs.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from weft import expressions, periods
+from weft.bands import BANDS
+from weft.errors import RequestError
+
+TILE_TRACK = re.compile(r"^(R\d{3})_([A-Z0-9]{1,16})$")
+MAX_TILE_TRACKS = 2000
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Archive(_Strict):
+    """Where scenes come from.
+
+    Attributes:
+        stac: ``file:path/catalog.json`` (relative to the region file) or the URL of a STAC API.
+        collection: id of the collection to search.
+        allow: prefixes of hrefs that assets may be read from besides the static catalogue's own folder:
+            ``https://host/path/``, ``s3://bucket/prefix/`` or ``file:folder/``.
+    """
+
+    stac: str
+    collection: str
+    allow: tuple[str, ...] = ()
+
+
+class Validity(_Strict):
+    """Which pixels count as observations.
+
+    Attributes:
+        classes: scene classes that are valid.
+        view_zenith_max: largest view zenith angle in degrees, applied where the archive has the angle layer.
+        dilate_m: grow invalid classes (not no-data) by this many metres.
+    """
+
+    classes: tuple[Annotated[int, Field(ge=0, le=255)], ...] = (2, 4, 5, 6, 11)
+    view_zenith_max: Annotated[float, Field(gt=0, le=90)] | None = None
+    dilate_m: Annotated[float, Field(ge=0, le=5000)] = 0.0
+
+
+class Coregistration(_Strict):
+    """How scenes are brought onto their reference; ``none`` trusts the provider's geolocation."""
+
+    method: Literal["none"] = "none"
+
+
+class Composite(_Strict):
+    """Which composites are made.
+
+    Attributes:
+        methods: any of ``medoid`` and ``percentiles``.
+        medoid_min: fewest valid observations for which a medoid is given; below it the pixel has none.
+        percentiles: percentiles between 0 and 100.
+    """
+
+    methods: tuple[Literal["medoid", "percentiles"], ...] = ("medoid", "percentiles")
+    medoid_min: Annotated[int, Field(ge=1, le=255)] = 1
+    percentiles: tuple[Annotated[float, Field(ge=0, le=100)], ...] = (25, 50, 75)
+
+    @model_validator(mode="after")
+    def _something_to_make(self) -> Composite:
+        if not self.methods:
+            raise ValueError("name at least one of medoid, percentiles")
+        if "percentiles" in self.methods and not self.percentiles:
+            raise ValueError("method percentiles needs at least one number under percentiles")
+        if len(set(self.methods)) != len(self.methods) or len(set(self.percentiles)) != len(self.percentiles):
+            raise ValueError("methods and percentiles must not repeat")
+        return self
+
+
+class Mosaic(_Strict):
+    """The grid and the blending of the mosaic.
+
+    Attributes:
+        crs: authority code of a projected CRS in metres.
+        resolution: pixel size in metres.
+        sheet_km: edge of a sheet in kilometres; a whole number of pixels.
+        blend: how tracks are joined.
+        byte_scale: 8-bit scaling of the mosaic; only null so far.
+    """
+
+    crs: str = "EPSG:3035"
+    resolution: Annotated[float, Field(gt=0)] = 30
+    sheet_km: Annotated[float, Field(gt=0, le=1000)] = 100
+    blend: Literal["mean", "idw", "seamless"] = "seamless"
+    byte_scale: None = None
+
+    @model_validator(mode="after")
+    def _whole_pixels(self) -> Mosaic:
+        pixels = self.sheet_km * 1000 / self.resolution
+        if pixels < 1 or pixels > 20_000:
+            raise ValueError(
+                f"a sheet of {self.sheet_km} km at {self.resolution} m has {pixels:g} pixels a side; keep 1 to 20000"
+            )
+        return self
+
+
+class Region(_Strict):
+    """One region; see design section 5 for an example."""
+
+    region: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    archive: Archive
+    calendar: periods.Calendar
+    start: str
+    bands: Annotated[tuple[str, ...], Field(min_length=1)]
+    working_resolution: Annotated[float, Field(gt=0)] = 10
+    validity: Validity = Validity()
+    coregistration: Coregistration = Coregistration()
+    composite: Composite = Composite()
+    mosaic: Mosaic = Mosaic()
+    expressions: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], str] = {}
+    tiles: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_TILE_TRACKS)]
+
+    @field_validator("bands")
+    @classmethod
+    def _known_bands(cls, bands: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [band for band in bands if band not in BANDS]
+        if unknown or len(set(bands)) != len(bands):
+            raise ValueError(f"unknown or repeated bands {unknown or list(bands)}; known: {', '.join(BANDS)}")
+        return bands
+
+    @field_validator("tiles")
+    @classmethod
+    def _tile_tracks(cls, tiles: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [tile for tile in tiles if not TILE_TRACK.match(tile)]
+        if wrong or len(set(tiles)) != len(tiles):
+            raise ValueError(f"tiles must be distinct keys like R051_31UDS, got {wrong or list(tiles)}")
+        return tuple(sorted(tiles))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Region:
+        try:
+            periods.window(self.calendar, self.start)
+            for name, text in self.expressions.items():
+                missing = expressions.parse(text).names - set(self.bands)
+                if missing:
+                    raise ValueError(
+                        f"expression {name} uses {sorted(missing)}, which are not among the bands {list(self.bands)}"
+                    )
+        except RequestError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """Tracks of the region, sorted."""
+        return tuple(sorted({track_of(tile_track) for tile_track in self.tiles}))
+
+
+def track_of(tile_track: str) -> str:
+    """``R051`` of ``R051_31UDS``."""
+    return tile_track.partition("_")[0]
+
+
+def tile_of(tile_track: str) -> str:
+    """``31UDS`` of ``R051_31UDS``."""
+    return tile_track.partition("_")[2]
+
+
+def load(path: Path) -> Region:
+    """Read a region file.
+
+    Raises:
+        RequestError: the file is missing, not YAML, or has an unknown or wrong key; the message names each.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(
+            f"region file {path} cannot be read ({error.strerror}); give the path of a region YAML"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RequestError(f"region file {path} is not YAML: {error}") from error
+    try:
+        return Region.model_validate(document)
+    except pydantic.ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {str(e['input'])[:80]})" for e in error.errors()
+        ]
+        raise RequestError(f"region file {path} is wrong: " + "; ".join(lines)) from error
