@@ -17,7 +17,7 @@ from weft import expressions, periods
 from weft.bands import BANDS
 from weft.errors import RequestError
 
-TILE_TRACK = re.compile(r"^(R\d{3})_([A-Z0-9]{1,16})$")
+TILE_TRACK = re.compile(r"R[0-9]{3}_[A-Z0-9]{1,16}")
 MAX_TILE_TRACKS = 2000
 
 
@@ -112,7 +112,23 @@ class Mosaic(_Strict):
 
 
 class Region(_Strict):
-    """One region; see design section 5 for an example."""
+    """One region; see design section 5 for an example.
+
+    Attributes:
+        region: name, part of item ids.
+        archive: where scenes come from.
+        calendar: which periods there are.
+        start: key of the first period.
+        bands: Common Band Names.
+        working_resolution: pixel size of composites in metres, on the tile's own grid.
+        validity: which pixels count as observations.
+        coregistration: how scenes are brought onto their reference.
+        composite: which composites are made.
+        mosaic: grid and blending of the mosaic.
+        expressions: name -> s-expression over the bands, evaluated on the mosaic.
+        tiles: tile_tracks, sorted.
+        area: west, south, east, north in degrees; sheets outside of it are left out. All sheets by default.
+    """
 
     region: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     archive: Archive
@@ -126,6 +142,7 @@ class Region(_Strict):
     mosaic: Mosaic = Mosaic()
     expressions: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], str] = {}
     tiles: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_TILE_TRACKS)]
+    area: tuple[float, float, float, float] | None = None
 
     @field_validator("bands")
     @classmethod
@@ -138,17 +155,29 @@ class Region(_Strict):
     @field_validator("tiles")
     @classmethod
     def _tile_tracks(cls, tiles: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [tile for tile in tiles if not TILE_TRACK.match(tile)]
+        wrong = [tile for tile in tiles if not TILE_TRACK.fullmatch(tile)]
         if wrong or len(set(tiles)) != len(tiles):
             raise ValueError(f"tiles must be distinct keys like R051_31UDS, got {wrong or list(tiles)}")
         return tuple(sorted(tiles))
+
+    @field_validator("area")
+    @classmethod
+    def _an_area(cls, area: tuple[float, float, float, float] | None) -> tuple[float, float, float, float] | None:
+        if area is not None:
+            west, south, east, north = area
+            if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+                raise ValueError(f"area must be west, south, east, north in degrees with west < east, got {list(area)}")
+        return area
 
     @model_validator(mode="after")
     def _consistent(self) -> Region:
         try:
             periods.window(self.calendar, self.start)
             for name, text in self.expressions.items():
-                missing = expressions.parse(text).names - set(self.bands)
+                names = expressions.parse(text).names
+                if not names:
+                    raise ValueError(f"expression {name} uses no band; the bands are {list(self.bands)}")
+                missing = names - set(self.bands)
                 if missing:
                     raise ValueError(
                         f"expression {name} uses {sorted(missing)}, which are not among the bands {list(self.bands)}"

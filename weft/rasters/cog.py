@@ -214,4 +214,5 @@ class _Tally:
 def _is_valid(block: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool_]:
     if nodata is None:
         return np.ones(block.shape, bool)
-    return ~np.isnan(block) if math.isnan(nodata) else block != nodata
+    valid: npt.NDArray[np.bool_] = ~np.isnan(block) if math.isnan(nodata) else block != nodata
+    return valid

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,8 @@ os.environ.pop("GDAL_VRT_ENABLE_PYTHON", None)
 
 import rasterio  # noqa: E402  (the deny-list above must be set first)
 import rasterio.errors  # noqa: E402
+
+from weft.errors import WeftError  # noqa: E402
 
 SETTINGS: dict[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no side-car files
@@ -46,16 +47,19 @@ MAX_PIXELS = 40_000 * 40_000
 MAX_BLOCK_BYTES = 256 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadableRaster(Exception):
-    """A raster cannot be opened or read; carries the place and GDAL's reason."""
+class UnreadableRaster(WeftError):
+    """A raster cannot be opened or read.
 
-    place: str
-    reason: str
+    Attributes:
+        place: what was to be opened.
+        reason: GDAL's reason.
+    """
 
-    def __str__(self) -> str:
-        """Place and reason in one line."""
-        return f"{self.place} cannot be read: {self.reason}"
+    def __init__(self, place: str, reason: str) -> None:
+        """Name the place and the reason."""
+        super().__init__(f"{place} cannot be read: {reason}")
+        self.place = place
+        self.reason = reason
 
 
 @contextmanager

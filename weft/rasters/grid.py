@@ -108,8 +108,10 @@ class Grid:
         return Bounds(self.left, self.top - self.height * self.y_size, self.left + self.width * self.x_size, self.top)
 
     def at_resolution(self, resolution: float) -> Grid:
-        """Same extent in ``resolution``-sized pixels; the last row and column may reach past the edge."""
-        return Grid.from_bounds(self.crs, self.bounds, resolution)
+        """Same top-left corner in ``resolution``-sized pixels; pixels that would reach past the edge are left out."""
+        columns = int(round(self.width * self.x_size / resolution, 6))
+        rows = int(round(self.height * self.y_size / resolution, 6))
+        return Grid(self.crs, self.left, self.top, resolution, resolution, columns, rows)
 
     def of_window(self, window: Window) -> Grid:
         """The grid of one window."""
@@ -130,7 +132,7 @@ class Grid:
                 yield Window(row, col, min(height, self.height - row), min(width, self.width - col))
 
     def footprint(self) -> Polygon:
-        """Outline in EPSG:4326 (longitude, latitude), edges densified so that curved borders stay inside 1e-4 degrees."""
+        """Outline in EPSG:4326 (longitude, latitude), edges densified because they are curved there."""
         edges = self.bounds
         outline = box(edges.left, edges.bottom, edges.right, edges.top)
         outline = outline.segmentize(max(edges.right - edges.left, edges.top - edges.bottom) / 16)

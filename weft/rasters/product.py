@@ -7,7 +7,7 @@ a store (``resources.publishing``) or described in STAC (``weft.stac``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from weft.rasters.grid import Grid
@@ -85,7 +85,6 @@ class Product:
     grid: Grid
     files: tuple[RasterFile, ...]
     rejected: tuple[Rejected, ...] = ()
-    sources: tuple[str, ...] = field(default=())
 
     def file(self, key: str) -> RasterFile:
         """The file of one layer; raises KeyError if the product has no such layer."""

@@ -1,0 +1,35 @@
+"""Composite one tile of N dates (which share two files) and print the peak resident memory in MiB."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from tests.scenes import GRID, make_scene
+from weft.compositing.composite import Recipe, composite
+from weft.compositing.observations import plan
+from weft.regions import Composite, Validity
+
+
+def main(folder: Path, dates: int) -> None:
+    grid = replace(GRID, width=1024, height=1024)
+    originals = [make_scene(folder / str(dates), number, grid=grid) for number in range(2)]
+    scenes = [
+        replace(
+            originals[number % 2],
+            id=f"scene{number}",
+            datatake=f"pass{number}",
+            acquired=originals[0].acquired + timedelta(days=number),
+        )
+        for number in range(dates)
+    ]
+    recipe = Recipe(tuple(originals[0].bands), Validity(), Composite(), 10)
+    composite(plan(scenes, recipe.bands).observations, recipe, folder / f"out{dates}", lambda href: href)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # noqa: T201  (read by the test that starts this)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
