@@ -3,8 +3,8 @@
 Belongs here: which periods, tile_tracks, tracks and sheets exist, and which feeds which. Not here: when a period really
 starts and ends. Dagster's window only names a period and says when it has closed; ask :func:`weft.periods.window`.
 
-Only built-in mappings are used: the webserver and the daemon drop every subclass of ``PartitionMapping`` without a word,
-and a backfill then runs the root assets only.
+Only built-in mappings are used: the webserver and the daemon drop every subclass of ``PartitionMapping`` without a
+word, and a backfill then runs the root assets only.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ class RegionPartitions:
     @cached_property
     def sheets_of_track(self) -> Mapping[str, tuple[str, ...]]:
         """Track -> names of the sheets its tiles touch, sorted."""
-        found = track_sheets(self.region.tiles, self.region.mosaic)
-        return {track: tuple(sorted(found[track])) for track in self.region.tracks}
+        return track_sheets(self.region.tiles, self.region.mosaic, self.region.area)
 
     @cached_property
     def sheets(self) -> tuple[str, ...]:

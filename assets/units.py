@@ -14,12 +14,15 @@ from typing import Any
 
 import dagster as dg
 
-from assets.partitions import PERIOD
+from assets.partitions import PERIOD, TILE_TRACK
 from weft.errors import Unavailable, WeftError
 from weft.fingerprints import fingerprint
+from weft.rasters.product import Rejected
+from weft.regions import Region, tile_of, track_of
+from weft.stac import Item
 
 RETRY = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""For archives, stores and catalogues that do not answer; :func:`resumable` turns everything else into a final failure."""
+"""For archives, stores and catalogues that do not answer; :func:`resumable` makes every other failure final."""
 
 _DATA_VERSION_TAGS = ("dagster/data_version", "dagster/data_version_is_user_provided")
 
@@ -30,6 +33,19 @@ class Status(StrEnum):
     DONE = "done"
     UNCHANGED = "unchanged"
     EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Why there is no product.
+
+    Attributes:
+        reason: in one sentence.
+        rejected: scenes that were set aside on the way.
+    """
+
+    reason: str
+    rejected: tuple[Rejected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +64,56 @@ class Outcome:
 
 
 class Unit:
-    """One partition key of a run."""
+    """One partition key of a run, and what has become of it so far.
+
+    Attributes:
+        key: the partition key.
+        period: its period.
+        dimension: name of its other dimension.
+        place: its key in that dimension, e.g. ``R051_31UDS``.
+        made: items published by this run.
+        kept: items published before that are the same work.
+        missing: products that could not be made of the inputs.
+        outcome: None until the unit is finished.
+    """
 
     def __init__(self, key: dg.MultiPartitionKey) -> None:
         """Take the key apart; both dimensions are named in it."""
         dimensions = dict(key.keys_by_dimension)
         self.key = key
         self.period = dimensions.pop(PERIOD)
-        (self.place,) = dimensions.values()
+        ((self.dimension, self.place),) = dimensions.items()
+        self.made: list[Item] = []
+        self.kept: list[Item] = []
+        self.missing: list[Nothing] = []
         self.outcome: Outcome | None = None
 
-    def finish(self, status: Status, mark: str, metadata: Mapping[str, Any]) -> None:
-        """Say what became of the unit."""
-        self.outcome = Outcome(status, mark, {"status": str(status), "fingerprint": mark, **metadata})
+    def item_id(self, region: Region, *rest: str) -> str:
+        """Id of the item of this unit, or of a part of it."""
+        return "_".join((region.region, self.period, self.place, *rest))
+
+    def identity(self, region: Region) -> dict[str, str]:
+        """Item properties that say which unit it is."""
+        named = {"weft:region": region.region, "weft:period": self.period, f"weft:{self.dimension}": self.place}
+        if self.dimension == TILE_TRACK:
+            named |= {"weft:track": track_of(self.place), "weft:tile": tile_of(self.place)}
+        return named
+
+    @property
+    def items(self) -> list[Item]:
+        """Everything the unit holds now."""
+        return [*self.made, *self.kept]
+
+    def finish(self, mark: str, metadata: Mapping[str, Any]) -> None:
+        """Close the unit.
+
+        Args:
+            mark: fingerprint of its inputs, parameters and code.
+            metadata: shown in the Dagster UI.
+        """
+        status = Status.DONE if self.made else Status.UNCHANGED if self.kept else Status.EMPTY
+        message = {"message": self.missing[0].reason} if status is Status.EMPTY and self.missing else {}
+        self.outcome = Outcome(status, mark, {"status": str(status), **message, **metadata, "fingerprint": mark})
 
 
 class Units:
@@ -78,9 +131,7 @@ class Units:
             yield unit
             if unit.outcome is None:
                 raise AssertionError(f"{self._context.asset_key.to_user_string()} left {key} unfinished")
-            self._context.log.info(
-                f"{key}: {unit.outcome.status} {unit.outcome.metadata.get('message', '')}".rstrip()
-            )
+            self._context.log.info(f"{key}: {unit.outcome.status} {unit.outcome.metadata.get('message', '')}".rstrip())
             self._context.add_asset_metadata(unit.outcome.metadata, partition_key=key)
             self._finished[key] = unit.outcome
 
@@ -99,9 +150,7 @@ class Units:
         for key, outcome in self._finished.items():
             tags = dict(zip(_DATA_VERSION_TAGS, (outcome.fingerprint, "true"), strict=True))
             self._context.log_event(
-                dg.AssetMaterialization(
-                    self._context.asset_key, partition=key, metadata=outcome.metadata, tags=tags
-                )
+                dg.AssetMaterialization(self._context.asset_key, partition=key, metadata=outcome.metadata, tags=tags)
             )
 
 

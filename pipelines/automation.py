@@ -1,8 +1,8 @@
 """When mosaics follow by themselves.
 
-Belongs here: automation conditions and the sensor that evaluates them. Not here: what brings in new scenes (``sensors``)
-or closes a season (``schedules``): composites are many, and are started by those in ranges, not one by one by a
-condition that looks at every key.
+Belongs here: automation conditions and the sensor that evaluates them. Not here: what brings in new scenes
+(``sensors``) or closes a season (``schedules``): composites are many, and are started by those in ranges, not one by
+one by a condition that looks at every key.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The jobs of a region: the assets of one partitions definition each, for a run can hold no more than that.
 
-Belongs here: which assets run together. Not here: when (``schedules``, ``sensors``) or over which partitions (``runs``).
+Belongs here: which assets run together. Not here: when (``schedules``, ``sensors``) or over which partitions
+(``runs``).
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ _FIRST_MONTHS: dict[Calendar, tuple[int, ...]] = {
     "year": (1,),
     "glad-seasons": tuple(sorted(_SEASON_STARTS)),
 }
+_YEARS = range(1900, 3000)  # keeps every end within datetime's range
 
 
 def window(calendar: str, key: str) -> TimeWindow:
@@ -72,7 +73,8 @@ def window(calendar: str, key: str) -> TimeWindow:
         Start and end, UTC, end exclusive.
 
     Raises:
-        RequestError: unknown calendar, malformed key, or a key that no period of the calendar starts with.
+        RequestError: unknown calendar, malformed key, a key that no period of the calendar starts with, or a year
+            outside 1900 to 2999.
     """
     if calendar not in CALENDARS:
         raise RequestError(f"calendar {calendar!r} is unknown; use one of {', '.join(CALENDARS)}")
@@ -98,8 +100,12 @@ def window(calendar: str, key: str) -> TimeWindow:
 
 
 def key_of(calendar: Calendar, moment: datetime) -> str:
-    """Key of the period that contains ``moment`` (UTC)."""
-    day = moment.astimezone(UTC).date()
+    """Key of the period that contains ``moment``, an aware datetime of any zone.
+
+    Raises:
+        RequestError: the period starts outside the years 1900 to 2999.
+    """
+    day = _known(moment.astimezone(UTC).date())
     if calendar == "day":
         return day.isoformat()
     if calendar == "dekad":
@@ -116,13 +122,19 @@ def key_of(calendar: Calendar, moment: datetime) -> str:
 
 def _parse(calendar: Calendar, key: str) -> date:
     daily = calendar in ("day", "dekad")
-    pattern, example = (r"\d{4}-\d{2}-\d{2}", "2018-03-21") if daily else (r"\d{4}-\d{2}", "2018-03")
+    pattern, example = ("[0-9]{4}-[0-9]{2}-[0-9]{2}", "2018-03-21") if daily else ("[0-9]{4}-[0-9]{2}", "2018-03")
     if not re.fullmatch(pattern, key):
         raise RequestError(f"period {key!r} is not a key of calendar {calendar}; write it like {example}")
     try:
-        return date.fromisoformat(key if daily else f"{key}-01")
+        return _known(date.fromisoformat(key if daily else f"{key}-01"))
     except ValueError as error:
         raise RequestError(f"period {key!r} is not a date: {error}") from error
+
+
+def _known(day: date) -> date:
+    if day.year not in _YEARS:
+        raise RequestError(f"{day} is outside the years {_YEARS.start} to {_YEARS.stop - 1}")
+    return day
 
 
 def _next_month(first: date, months: int) -> date:

@@ -6,10 +6,12 @@ Belongs here: the model, its validation messages and loading. Not here: planning
 from __future__ import annotations
 
 import re
+import reprlib
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
+import pyproj
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -22,7 +24,7 @@ MAX_TILE_TRACKS = 2000
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Archive(_Strict):
@@ -95,11 +97,22 @@ class Mosaic(_Strict):
         byte_scale: 8-bit scaling of the mosaic; only null so far.
     """
 
-    crs: str = "EPSG:3035"
+    crs: Annotated[str, Field(pattern=r"^EPSG:[0-9]{4,6}$")] = "EPSG:3035"
     resolution: Annotated[float, Field(gt=0)] = 30
     sheet_km: Annotated[float, Field(gt=0, le=1000)] = 100
     blend: Literal["mean", "idw", "seamless"] = "seamless"
     byte_scale: None = None
+
+    @field_validator("crs")
+    @classmethod
+    def _projected_in_metres(cls, crs: str) -> str:
+        try:
+            axes = pyproj.CRS(crs).axis_info
+        except pyproj.exceptions.CRSError as error:
+            raise ValueError(f"PROJ knows no {crs}") from error
+        if [axis.unit_name for axis in axes] != ["metre", "metre"]:
+            raise ValueError(f"{crs} is no projected CRS in metres; use one such as EPSG:3035")
+        return crs
 
     @model_validator(mode="after")
     def _whole_pixels(self) -> Mosaic:
@@ -214,12 +227,13 @@ def load(path: Path) -> Region:
         raise RequestError(
             f"region file {path} cannot be read ({error.strerror}); give the path of a region YAML"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(f"region file {path} is not YAML: {error}") from error
     try:
         return Region.model_validate(document)
     except pydantic.ValidationError as error:
         lines = [
-            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {str(e['input'])[:80]})" for e in error.errors()
+            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {reprlib.repr(e['input'])[:80]})"
+            for e in error.errors()
         ]
         raise RequestError(f"region file {path} is wrong: " + "; ".join(lines)) from error

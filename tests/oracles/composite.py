@@ -63,7 +63,7 @@ def composite(
                 ]
                 best = int(np.argmin(sums))
                 out["source_index"][y, x] = seen[best]
-                out["medoid_spread"][y, x] = np.float32(sums[best] / len(seen) * 0.0001)
+                out["medoid_spread"][y, x] = np.float32(sums[best] / len(seen)) * np.float32(0.0001)
                 for band, name in enumerate(names):
                     out[f"{name}_medoid"][y, x] = max(1, int(pixels[best, band]))
             for band, name in enumerate(names):

@@ -4,6 +4,7 @@ Every reduction is a pure function from arrays to arrays. Not here: reading or w
 tracks into a mosaic (``weft.mosaicking``).
 """
 
+from weft.compositing.medoid import medoid
 from weft.compositing.percentiles import percentiles
 
-__all__ = ["percentiles"]
+__all__ = ["medoid", "percentiles"]

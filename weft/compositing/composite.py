@@ -209,8 +209,8 @@ class _Job:
             ThreadPoolExecutor(self.threads) as pool,
         ):
             for done, window in enumerate(windows, start=1):
-                stack, valid = self._read(window, pool)
-                writer.write(window, self._reduce(stack, valid))
+                # No name may hold on to the stack, or two of them would be alive while the next block is read.
+                writer.write(window, self._reduce(*self._read(window, pool)))
                 if progress:
                     progress(done, len(windows))
             return Product(self.grid, writer.finish(workers=self.threads))

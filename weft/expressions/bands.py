@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from rasterio.windows import Window as RasterioWindow
 from weft.errors import RequestError
 from weft.expressions.grammar import Expression, parse
 from weft.rasters.cog import COG_BLOCK, LayerWriter
-from weft.rasters.gdal import environment, open_raster
+from weft.rasters.gdal import decoding, environment, open_raster
 from weft.rasters.grid import Window
 from weft.rasters.product import LayerSpec, Product, SourceLayer, SourceProduct
 from weft.rasters.values import physical
@@ -109,7 +108,6 @@ def _layer(name: str, statistic: str) -> LayerSpec:
 
 
 def _read(dataset: rasterio.DatasetReader, layer: LayerSpec, window: Window) -> npt.NDArray[np.float64]:
-    stored: npt.NDArray[Any] = dataset.read(
-        1, window=RasterioWindow(window.col, window.row, window.width, window.height)
-    )
+    with decoding(dataset.name):
+        stored = dataset.read(1, window=RasterioWindow(window.col, window.row, window.width, window.height))
     return physical(stored, scale=layer.scale, offset=layer.offset, nodata=layer.nodata)

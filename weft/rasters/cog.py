@@ -21,7 +21,7 @@ import rasterio.shutil
 from rio_cogeo.cogeo import cog_validate
 
 from weft.errors import IntegrityError
-from weft.rasters.gdal import SETTINGS, open_raster
+from weft.rasters.gdal import SETTINGS, UnreadableRaster, decoding, open_raster
 from weft.rasters.grid import Grid, Window
 from weft.rasters.product import LayerSpec, RasterFile, Statistics
 
@@ -85,10 +85,9 @@ class LayerWriter:
             self._tallies[key].add(block, layer)
 
     def finish(self, *, workers: int = 2) -> tuple[RasterFile, ...]:
-        """Close the scratch files, write one COG each, read every pixel back; in the order of the layers.
+        """Close the scratch files and write one COG each, in the order of the layers.
 
-        Raises:
-            IntegrityError: a COG is not strictly valid or its pixels differ from the scratch file's.
+        Each file comes with the digest of the pixels that were written; publishing reads the COG back against it.
         """
         for dataset in self._open.values():
             dataset.close()
@@ -104,7 +103,6 @@ class LayerWriter:
             _set_metadata(raw, layer, statistics)
             digest = pixel_digest(raw)
             rasterio.shutil.copy(raw, path, driver="COG", **_cog_options(layer))
-            check_cog(path, digest)
         raw.unlink()
         return RasterFile(layer, path, statistics, digest)
 
@@ -126,7 +124,7 @@ def pixel_digest(path: Path) -> str:
         UnreadableRaster: the file cannot be decoded to its last pixel.
     """
     digest = hashlib.sha256()
-    with rasterio.Env(**SETTINGS), open_raster(path) as dataset:
+    with rasterio.Env(**SETTINGS), open_raster(path) as dataset, decoding(path):
         digest.update(f"{dataset.count},{dataset.height},{dataset.width},{dataset.dtypes[0]}".encode())
         for band in range(1, dataset.count + 1):
             for row in range(0, dataset.height, _STRIP_ROWS):
@@ -140,16 +138,19 @@ def check_cog(path: Path, pixel_sha256: str) -> None:
     """Strict COG validation and pixel read-back against a digest.
 
     Raises:
-        IntegrityError: the layout is not a strictly valid COG, or the pixels are not the expected ones. (Layout
-            validators alone pass blank files.)
+        IntegrityError: the file cannot be read, its pixels are not the expected ones, or the layout is not a strictly
+            valid COG. (Layout validators alone pass blank files.)
     """
+    try:
+        found = pixel_digest(path)
+    except UnreadableRaster as error:
+        raise IntegrityError(f"{path.name} cannot be read back: {error.reason}") from error
+    if found != pixel_sha256:
+        raise IntegrityError(f"{path.name} reads back as {found}, expected {pixel_sha256}: refusing to publish it")
     with rasterio.Env(**SETTINGS):
         valid, errors, warnings = cog_validate(str(path), strict=True, quiet=True)
     if not valid:
         raise IntegrityError(f"{path.name} is not a strictly valid COG: {'; '.join([*errors, *warnings])}")
-    found = pixel_digest(path)
-    if found != pixel_sha256:
-        raise IntegrityError(f"{path.name} reads back as {found}, expected {pixel_sha256}: refusing to publish it")
 
 
 def _set_metadata(raw: Path, layer: LayerSpec, statistics: Statistics) -> None:

@@ -76,9 +76,13 @@ def open_raster(place: str | Path) -> rasterio.DatasetReader:
         place: a local path or a ``/vsicurl/`` or ``/vsis3/`` name that an href resolver produced.
 
     Raises:
-        UnreadableRaster: unknown ending, not that format, or a header that asks for absurd memory.
+        UnreadableRaster: another kind of name, unknown ending, not that format, or a header that asks for absurd
+            memory.
     """
     name = str(place)
+    local = not name.startswith(("/vsicurl/", "/vsis3/"))
+    if "\0" in name or (local and (name.startswith("/vsi") or "://" in name)):
+        raise UnreadableRaster(name, "it is neither a local path nor a /vsicurl/ or /vsis3/ name")
     driver = DRIVERS.get(Path(name).suffix.lower())
     if driver is None:
         raise UnreadableRaster(name, f"its ending is none of {', '.join(DRIVERS)}")
@@ -99,6 +103,15 @@ def open_raster(place: str | Path) -> rasterio.DatasetReader:
             f"{block_bytes} bytes; the limits are {MAX_PIXELS} pixels, 64 bands and {MAX_BLOCK_BYTES} bytes",
         )
     return dataset
+
+
+@contextmanager
+def decoding(place: str | Path) -> Iterator[None]:
+    """Reads of an open raster inside fail as :class:`UnreadableRaster` that names ``place``."""
+    try:
+        yield
+    except rasterio.errors.RasterioError as error:
+        raise UnreadableRaster(str(place), f"it is damaged or cut short ({error.__cause__ or error})") from error
 
 
 def _item_size(dtype: str) -> int:

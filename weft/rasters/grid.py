@@ -6,14 +6,16 @@ Belongs here: value objects for raster geometry and exact arithmetic on them. No
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import pyproj
+import shapely
 from affine import Affine
 from shapely.geometry import Polygon, box
-from shapely.ops import transform as shapely_transform
 
 from weft.errors import RequestError
 
@@ -73,7 +75,8 @@ class Grid:
 
     def __post_init__(self) -> None:
         """Refuse grids without area."""
-        if self.width < 1 or self.height < 1 or self.x_size <= 0 or self.y_size <= 0:
+        finite = all(map(math.isfinite, (self.left, self.top, self.x_size, self.y_size)))
+        if not finite or self.width < 1 or self.height < 1 or self.x_size <= 0 or self.y_size <= 0:
             raise RequestError(
                 f"a grid needs at least one pixel of positive size, got {self!r}; check shape and transform"
             )
@@ -136,7 +139,8 @@ class Grid:
         edges = self.bounds
         outline = box(edges.left, edges.bottom, edges.right, edges.top)
         outline = outline.segmentize(max(edges.right - edges.left, edges.top - edges.bottom) / 16)
-        return shapely_transform(transformer(self.crs, "EPSG:4326").transform, outline)
+        to_wgs84 = transformer(self.crs, "EPSG:4326")
+        return shapely.transform(outline, lambda xy: np.column_stack(to_wgs84.transform(*xy.T)))
 
 
 @lru_cache(maxsize=256)

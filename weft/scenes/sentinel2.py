@@ -1,20 +1,17 @@
 """Sentinel-2 Level-2A items, in the dialects of the public archives, read into a :class:`~weft.scenes.scene.Scene`.
 
-Belongs here: identity (datatake, segment, tile, track, baseline), band naming, scale and offset of Sentinel-2 L2A.
-Not here: opening files, judging pixels (``weft.calibration.sentinel2``), choosing between scenes
-(``weft.compositing.observations``).
+Belongs here: which asset is which band, and scale and offset of Sentinel-2 L2A. Not here: identity
+(``weft.scenes.sentinel2_identity``), opening files, judging pixels (``weft.calibration.sentinel2``), choosing between
+scenes (``weft.compositing.observations``).
 
-Understood are Earth Search v0 and v1, Planetary Computer, stactools, and STAC 1.1 ``bands``. They differ in where a
-fact stands, not in ESA's own names: the product, datatake, datastrip and granule identifiers (Sentinel-2 Products
-Specification Document, section 3.4) state most of the identity once more, so they fill what properties leave open.
+Understood are Earth Search v0 and v1, Planetary Computer, stactools, and STAC 1.1 ``bands``, also several bands in one
+file.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from weft.bands import BANDS, SENTINEL2
 from weft.errors import SceneRejected
@@ -22,6 +19,7 @@ from weft.rasters.grid import Grid
 from weft.scenes.fields import Fields
 from weft.scenes.raster_bands import RasterBand, grid_of, raster_bands
 from weft.scenes.scene import ClassLayer, Layer, Scene
+from weft.scenes.sentinel2_identity import identity_of
 from weft.stac import Item
 
 MISSION = "sentinel-2"
@@ -30,135 +28,158 @@ SCL_SCHEME = "sentinel-2-scl"
 _SCL_NODATA = 0
 _SCL_WATER = 6
 _ANGLES = ("view_zenith", "view_azimuth", "sun_zenith", "sun_azimuth")
-_SCALE = 0.0001
-_OFFSET = -0.1  # BOA_ADD_OFFSET -1000 over QUANTIFICATION_VALUE 10000
-_OFFSET_BASELINE = "04.00"
-# Names without a band label. "rededge" alone would be any of three bands and is not among them.
-_NAMES = {cbn: cbn for cbn in BANDS} | {
+_LABELS = SENTINEL2 | {"SCL": "scl"}
+# Names without a band label. "rededge" alone would be any of three bands, so it is not among them.
+_NAMES = {name: name for name in (*BANDS, *_ANGLES, "scl")} | {
     "rededge1": "rededge071",
     "rededge2": "rededge075",
     "rededge3": "rededge078",
-    "scl": "scl",
-    **{angle: angle for angle in _ANGLES},
 }
-_LABELS = SENTINEL2 | {"SCL": "scl"}
-_RESOLUTION_SUFFIX = re.compile(r"_(10|20|60)m$")
+_RESOLUTION = re.compile(r"_(10|20|60)m$")
 _UTM = re.compile(r"EPSG:32[67](0[1-9]|[1-5]\d|60)")
 
-_TIME = r"\d{8}T\d{6}"
-_SATELLITE = r"(?P<satellite>S2[A-D])"
-_TILE = r"(?P<zone>\d{1,2})(?P<band>[C-HJ-NP-X])(?P<square>[A-HJ-NP-Z]{2})"
-_NAME_PATTERNS = (
-    ("s2:datatake_id", rf"G{_SATELLITE}_(?P<start>{_TIME})_(?P<orbit>\d{{6}})_N(?P<baseline>\d\d\.\d\d)"),
-    *(
-        (
-            key,
-            rf"{_SATELLITE}_MSI(?P<level>L1C|L2A)_(?P<start>{_TIME})_N(?P<baseline>\d{{4}})_R(?P<track>\d{{3}})"
-            rf"_T{_TILE}_(?P<processed>{_TIME})(\.SAFE)?",
-        )
-        for key in ("s2:product_uri", "sentinel:product_id")
-    ),
-    ("s2:datastrip_id", rf"{_SATELLITE}_OPER_MSI_L2A_DS_\w{{4}}_{_TIME}_S(?P<segment>{_TIME})_N(?P<baseline>\d\d\.\d\d)"),
-    *(
-        (key, rf"{_SATELLITE}_OPER_MSI_L2A_TL_\w{{4}}_{_TIME}_A(?P<orbit>\d{{6}})_T{_TILE}_N(?P<baseline>\d\d\.\d\d)")
-        for key in ("s2:tile_id", "s2:granule_id")
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Phase:
-    """Absolute to relative orbit: relative = (absolute + shift) mod 143 + 1, for a span of absolute orbits."""
-
-    shift: int
-    first: int = 1
-    last: int = 999_999
-
-
-# Shifts fitted to ESA's acquisition plans of winter 2024/25 (all data takes agree) and to older products. They hold as
-# long as a satellite keeps its place in the constellation: S2A left its own in 2025, S2C was still moving before.
-_PHASES = {
-    "sentinel-2a": _Phase(2, last=49_514),
-    "sentinel-2b": _Phase(-27),
-    "sentinel-2c": _Phase(29, first=2_210),
-}
-_ORBITS = 143
-
-
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
-    """Where and when a scene was taken, as far as the item tells; None where it does not."""
-
-    tile: str | None
-    track: str | None
-    acquired: datetime | None
+_SCALE = 0.0001
+_OFFSET = -0.1  # BOA_ADD_OFFSET -1000 over QUANTIFICATION_VALUE 10000, baseline 04.00 on
+_OFFSET_BASELINE = "04.00"
+_OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+_MAX_FILE = 2**40
 
 
 def scene_of(item: Item) -> Scene:
     """Read a Sentinel-2 L2A item.
 
     Args:
-        item: STAC item as JSON, from an untrusted archive.
+        item: STAC item as JSON, from an archive that is not trusted.
 
     Returns:
-        The scene with every reflectance band found, at its finest resolution, SCL, and angle layers if there are any.
+        The scene with every reflectance band the item has, each at its finest resolution, the scene classification,
+        and angle layers as far as there are any. Hrefs are as written in the item.
 
     Raises:
-        SceneRejected: an identifying fact, SCL, a grid or the reflectance offset is missing or makes no sense; the
-            reason names the field.
+        SceneRejected: an identifying fact, the scene classification, a grid or the reflectance offset is missing or
+            makes no sense; the reason names the field.
     """
     fields = Fields.of_item(item)
-    properties = _properties(fields)
-    names = _names(properties)
-    if names.get("level") == "L1C" or properties.text("s2:product_type") == "S2MSI1C":
-        raise SceneRejected(fields.scene_id, "it is a Level-1C product; name a Level-2A collection")
-    baseline = _baseline(properties, names)
-    found = _finest(fields, raster_bands(fields))
+    identity = identity_of(fields)
+    found = _finest_bands(fields)
     if "scl" not in found or not found.keys() & BANDS.keys():
-        raise SceneRejected(fields.scene_id, "it has no scene classification (SCL) or no reflectance band")
-    finest = _common_geolocation(fields, [grid for _, grid in found.values()])
-    platform = _platform(properties, names)
-    acquired = _need(properties, properties.moment("datetime"), "datetime")
+        raise SceneRejected(fields.scene_id, "it has no scene classification (asset SCL) or no reflectance band")
+    grids = {name: grid for name, (_, grid) in found.items()}
     return Scene(
         id=fields.scene_id,
         mission=MISSION,
-        platform=platform,
-        acquired=acquired,
-        datatake=_datatake(properties, names),
-        # Without a datastrip, the item's time is the granule's own sensing time, which reprocessings share.
-        segment=names.get("segment") or acquired.strftime("%Y%m%dT%H%M%S"),
-        tile=_need(properties, _tile(properties, names), "s2:mgrs_tile or grid:code"),
-        track=_need(properties, _track(properties, names), "sat:relative_orbit"),
-        geolocation=finest,
-        bands={
-            cbn: _reflectance(*found[cbn], applied=_offset_applied(properties), baseline=baseline)
-            for cbn in BANDS
-            if cbn in found
-        },
-        classes=ClassLayer(_plain(*found["scl"], unit=None, nodata=_SCL_NODATA), SCL_SCHEME, _SCL_NODATA, (_SCL_WATER,)),
-        angles={angle: _plain(*found[angle], unit="deg", nodata=None) for angle in _ANGLES if angle in found},
-        baseline=baseline,
-        processed=_processed(properties, names),
-        provenance={"product_uri": names["product"]} if "product" in names else {},
+        platform=identity.platform,
+        acquired=identity.acquired,
+        datatake=identity.datatake,
+        segment=identity.segment,
+        tile=identity.tile,
+        track=identity.track,
+        geolocation=_common_geolocation(fields, grids),
+        bands={cbn: _reflectance(fields, *found[cbn], identity.baseline) for cbn in BANDS if cbn in found},
+        classes=ClassLayer(_classes(*found["scl"]), SCL_SCHEME, _SCL_NODATA, (_SCL_WATER,)),
+        angles={angle: _angle(*found[angle]) for angle in _ANGLES if angle in found},
+        baseline=identity.baseline,
+        processed=identity.processed,
+        provenance={"product_uri": identity.product} if identity.product else {},
     )
 
 
-def whereabouts(item: Item) -> Whereabouts:
-    """Tile, track and time of an item that may be broken; never raises."""
-    try:
-        properties = _properties(Fields.of_item(item))
-        names = _names(properties)
-    except SceneRejected:
-        return Whereabouts(None, None, None)
+def _finest_bands(item: Fields) -> dict[str, tuple[RasterBand, Grid]]:
+    candidates: dict[str, list[tuple[RasterBand, Grid]]] = {}
+    for band in raster_bands(item):
+        name = _name(band)
+        if name:
+            candidates.setdefault(name, []).append((band, grid_of(item, band)))
+    return {
+        name: min(choices, key=lambda choice: (choice[1].x_size, choice[0].key, choice[0].number))
+        for name, choices in candidates.items()
+    }
 
-    def told[T](read: Callable[[], T]) -> T | None:
-        try:
-            return read()
-        except SceneRejected:
-            return None
 
-    return Whereabouts(
-        tile=told(lambda: _tile(properties, names)),
-        track=told(lambda: _track(properties, names)),
-        acquired=told(lambda: properties.moment("datetime")),
+def _name(band: RasterBand) -> str | None:
+    # Earth Search's "blue-jp2" is ESA's untouched file: its offset flag, which speaks of the COGs, is wrong there.
+    if False:
+        return None
+    stem = _RESOLUTION.sub("", band.key)
+    told = band.described.text("name") or ""
+    for label in (told, stem if band.alone else ""):
+        if label.upper() in _LABELS:
+            return _LABELS[label.upper()]
+    for name in (stem if band.alone else "", told, band.described.text("common_name") or ""):
+        if name.lower() in _NAMES:
+            return _NAMES[name.lower()]
+    return None
+
+
+def _common_geolocation(item: Fields, grids: dict[str, Grid]) -> Grid:
+    finest = min((grid for name, grid in grids.items() if name in BANDS), key=lambda grid: grid.x_size)
+    if not _UTM.fullmatch(finest.crs):
+        raise SceneRejected(item.scene_id, f"it is in {finest.crs}; Sentinel-2 tiles are in a UTM zone")
+    for name, grid in grids.items():
+        ratio = grid.x_size / finest.x_size
+        whole = ratio >= 1 and ratio.is_integer()
+        if (
+            (grid.crs, grid.left, grid.top) != (finest.crs, finest.left, finest.top)
+            or (grid.x_size, finest.x_size) != (grid.y_size, finest.y_size)
+            or not whole
+            or (grid.height, grid.width) != (math.ceil(finest.height / ratio), math.ceil(finest.width / ratio))
+        ):
+            raise SceneRejected(
+                item.scene_id,
+                f"{name} lies on {grid}, which is not a whole multiple of its finest band's grid {finest}; "
+                "CRS, top-left corner and extent must agree",
+            )
+    return finest
+
+
+def _reflectance(item: Fields, band: RasterBand, grid: Grid, baseline: str | None) -> Layer:
+    scale = band.described.number("scale")
+    offset = _offset(item, band, baseline)
+    # A number beyond these is in stored units or in percent, not in reflectance.
+    if (scale is not None and not 0 < scale <= 1) or abs(offset) > 1:
+        raise SceneRejected(
+            item.scene_id, f"{band.described.where} has scale {scale} and offset {offset}, impossible for reflectance"
+        )
+    return _layer(band, grid, scale=scale or _SCALE, offset=offset, nodata=0.0, unit="1")
+
+
+def _offset(item: Fields, band: RasterBand, baseline: str | None) -> float:
+    properties = item.object("properties")
+    # Earth Search goes on to state raster:offset -0.1 where it has already shifted the pixels: the flag comes first.
+    if properties and any(properties.flag(name) for name in _OFFSET_APPLIED):
+        return 0.0
+    offset = band.described.number("offset")
+    if offset is not None:
+        return offset
+    if baseline is None:
+        raise SceneRejected(
+            item.scene_id,
+            "neither raster:offset nor s2:processing_baseline tells the reflectance offset; a date would be a guess, "
+            "so use a collection that states one of them",
+        )
+    return _OFFSET if baseline >= _OFFSET_BASELINE else 0.0
+
+
+def _classes(band: RasterBand, grid: Grid) -> Layer:
+    return _layer(band, grid, scale=1.0, offset=0.0, nodata=float(_SCL_NODATA), unit=None)
+
+
+def _angle(band: RasterBand, grid: Grid) -> Layer:
+    scale, offset = band.described.number("scale"), band.described.number("offset")
+    return _layer(band, grid, scale=1.0 if scale is None else scale, offset=offset or 0.0, nodata=None, unit="deg")
+
+
+def _layer(
+    band: RasterBand, grid: Grid, *, scale: float, offset: float, nodata: float | None, unit: str | None
+) -> Layer:
+    stated = band.described.number("nodata")
+    return Layer(
+        href=band.href,
+        band=band.number,
+        geolocation=grid,
+        scale=scale,
+        offset=offset,
+        nodata=nodata if stated is None else stated,
+        unit=unit,
+        size=band.asset.count("file:size", least=1, most=_MAX_FILE),
     )

@@ -159,7 +159,7 @@ def _layer(asset: dict[str, Any]) -> Layer:
         offset=band.get("raster:offset", 0.0),
         nodata=nodata_of(band),
         unit=band.get("unit"),
-        size=asset.get("file:size"),
+        size=None,
     )
 
 

@@ -32,10 +32,11 @@ from weft.rasters.grid import Grid
 from weft.rasters.product import Rejected
 from weft.stac import Item
 from weft.stac.extensions import EXTENSIONS, used
+from weft.stac.validation import ID
 
 STAC_VERSION = "1.1.0"
 _DEGREES = 7  # decimals of coordinates: 1 cm, and no digits that depend on the PROJ version
-_ITEM_HREF = re.compile(r"\.\./\.\./([A-Za-z0-9_.-]{1,128})/items/([A-Za-z0-9_.-]{1,128})")
+_ITEM_HREF = re.compile(r"\.\./\.\./([^/]+)/items/([^/]+)")
 _FILE_INFO = next(extension.uri for extension in EXTENSIONS if extension.name == "file")
 
 
@@ -63,7 +64,8 @@ class ItemRef:
         Raises:
             IntegrityError: the href does not point at an item of this catalogue.
         """
-        if not (found := _ITEM_HREF.fullmatch(href)):
+        found = _ITEM_HREF.fullmatch(href)
+        if not (found and ID.fullmatch(found[1]) and ID.fullmatch(found[2])):
             raise IntegrityError(f"href {href[:200]!r} is not of the form ../../collection/items/id")
         return cls(found[1], found[2])
 

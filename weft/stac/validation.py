@@ -29,9 +29,10 @@ from weft.errors import IntegrityError
 from weft.stac import Item
 from weft.stac.extensions import EXTENSIONS, field_objects, used
 
-ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-"""Ids of items and collections and keys of assets: safe in paths, URLs and object keys."""
+ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9_.-]{1,128}")
+"""Ids of items and collections and keys of assets: safe in paths, URLs and object keys, and no ``..``."""
 
+_ID_RULE = "must match [A-Za-z0-9_.-]{1,128} and not be dots only"
 _CORE = "https://schemas.stacspec.org/v1.1.0/{kind}-spec/json-schema/{kind}.json"
 _BBOX_TOLERANCE = 1e-6  # degrees, 0.1 m: what rounding of printed coordinates may lose
 _MAX_DEPTH = 32
@@ -116,14 +117,14 @@ def _item_problems(item: Item) -> Iterator[str]:
     assets = item.get("assets")
     for key in assets if isinstance(assets, dict) else ():
         if not ID.fullmatch(key):
-            yield f"assets: key {key!r} must match {ID.pattern}"
+            yield f"assets: key {key[:_MESSAGE_LENGTH]!r} {_ID_RULE}"
     yield from _time_problems(item.get("properties"))
     yield from _place_problems(item.get("geometry"), item.get("bbox"))
 
 
 def _id_problems(document: Mapping[str, Any]) -> Iterator[str]:
     if not (isinstance(identifier := document.get("id"), str) and ID.fullmatch(identifier)):
-        yield f"id {str(identifier)[:_MESSAGE_LENGTH]!r} must match {ID.pattern}"
+        yield f"id {str(identifier)[:_MESSAGE_LENGTH]!r} {_ID_RULE}"
 
 
 def _time_problems(properties: Any) -> Iterator[str]:

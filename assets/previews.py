@@ -1,0 +1,80 @@
+"""What a materialisation shows in the Dagster UI: picture, statistics, links and counts, all from the published items.
+
+Belongs here: turning items into metadata. Not here: drawing (``weft.rasters.quicklook``). An unchanged partition shows
+the same as a new one, because both read what was published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import dagster as dg
+
+from assets.shelf import rejected_of
+from assets.units import Unit
+from resources.object_store import ObjectStore
+from weft.rasters.quicklook import as_data_uri
+from weft.stac import Item
+from weft.stac.parts import rejected_field
+
+MAX_PICTURES = 9
+_COUNTS = ("duplicates_collapsed", "granules_merged")
+_STATISTICS = ("minimum", "maximum", "mean", "stddev", "valid_percent")
+
+
+def describe(unit: Unit, store: ObjectStore) -> dict[str, Any]:
+    """Metadata of one unit: which items it holds, which scenes they do without, and for rasters what they look like."""
+    rasters = [item for item in unit.items if "thumbnail" in item["assets"]]
+    return {
+        "items": dg.MetadataValue.json([f"{item['collection']}/{item['id']}" for item in unit.items]),
+        "rejected": dg.MetadataValue.json(_rejected(unit)),
+        **_counts(unit.items),
+        **(_pictured(rasters, store) if rasters else {}),
+    }
+
+
+def _rejected(unit: Unit) -> list[dict[str, str]]:
+    found = [scene for item in unit.items for scene in rejected_of(item)]
+    found += [scene for nothing in unit.missing for scene in nothing.rejected]
+    return rejected_field(sorted({scene.scene_id: scene for scene in found}.values(), key=lambda one: one.scene_id))
+
+
+def _counts(items: Sequence[Item]) -> dict[str, int]:
+    return {
+        name: sum(item["properties"][f"weft:{name}"] for item in items)
+        for name in _COUNTS
+        if items and all(f"weft:{name}" in item["properties"] for item in items)
+    }
+
+
+def _pictured(items: Sequence[Item], store: ObjectStore) -> dict[str, Any]:
+    kinds = {"item": "string", "layer": "string", **dict.fromkeys(_STATISTICS, "float")}
+    schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in kinds.items()])
+    hrefs = {item["id"]: {key: asset["href"] for key, asset in item["assets"].items()} for item in items}
+    return {
+        "picture": dg.MetadataValue.md("\n\n".join(_picture(item, store) for item in items[:MAX_PICTURES])),
+        "statistics": dg.MetadataValue.table([row for item in items for row in _rows(item)], schema=schema),
+        "links": dg.MetadataValue.json(hrefs),
+        "folder": _folder(items[0]),
+    }
+
+
+def _picture(item: Item, store: ObjectStore) -> str:
+    png = store.get(store.key_of(item["assets"]["thumbnail"]["href"]))
+    return f"{item['id']}\n\n![{item['id']}]({as_data_uri(png)})"
+
+
+def _rows(item: Item) -> Iterator[dg.TableRecord]:
+    for key, asset in item["assets"].items():
+        for band in asset.get("bands", ()):
+            found = band.get("statistics", {})
+            numbers = {name: found[name] for name in _STATISTICS if name in found}
+            yield dg.TableRecord({"item": item["id"], "layer": key, **numbers})
+
+
+def _folder(item: Item) -> dg.MetadataValue:
+    href = item["assets"]["thumbnail"]["href"].rpartition("/")[0]
+    parts = urlsplit(href)
+    return dg.MetadataValue.path(unquote(parts.path)) if parts.scheme == "file" else dg.MetadataValue.url(href)

@@ -1,0 +1,164 @@
+"""Running the production lane in this process: what the command line and the demo call.
+
+Belongs here: which runs carry one period through the lane, and what became of every partition. Not here: printing it
+(``cli``). The runs go through the project's own definitions and instance, so the Dagster UI shows what they did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEvent
+
+from assets.partitions import SHEET, TILE_TRACK, TRACK, Box, RegionPartitions, boxes
+from pipelines.jobs import COMPOSITES, MOSAICS, ORBIT_MOSAICS
+from weft.errors import RequestError
+from weft.regions import track_of
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionReport:
+    """What became of one partition of one asset.
+
+    Attributes:
+        asset: last part of the asset key, e.g. ``tile_composite``.
+        partition: key string, e.g. ``2018-03|R051_31UDS``.
+        status: ``done``, ``unchanged`` or ``empty``.
+        message: why it is empty, or else a remark; may be empty.
+        rejected: scenes set aside, each with ``id`` and ``reason``.
+    """
+
+    asset: str
+    partition: str
+    status: str
+    message: str
+    rejected: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that failed.
+
+    Attributes:
+        step: last part of the asset key, or the name of a check.
+        kind: class name of the error at the root, e.g. ``RequestError``.
+        message: what it says.
+    """
+
+    step: str
+    kind: str
+    message: str
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything one call of :func:`materialize` did, in order."""
+
+    partitions: list[PartitionReport] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def rejected(self) -> tuple[dict[str, str], ...]:
+        """Every scene set aside, once, sorted by id."""
+        found = {scene["id"]: scene for partition in self.partitions for scene in partition.rejected}
+        return tuple(found[scene_id] for scene_id in sorted(found))
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether there was nothing to do."""
+        return not self.failures and all(partition.status != "done" for partition in self.partitions)
+
+
+def materialize(
+    defs: dg.Definitions,
+    partitions: RegionPartitions,
+    instance: dg.DagsterInstance,
+    *,
+    period: str,
+    tile_tracks: Sequence[str] | None = None,
+    notify: Callable[[PartitionReport], None] = lambda report: None,
+) -> Report:
+    """Carry one period through the whole lane: composites, the orbit mosaics of their tracks, the sheets they touch.
+
+    Args:
+        defs: from :func:`pipelines.definitions.build_defs`.
+        partitions: of the same region.
+        instance: where runs and events are kept.
+        period: key of a period that has closed.
+        tile_tracks: keys like ``R051_31UDS``; all of the region by default.
+        notify: called for each partition after its run.
+
+    Returns:
+        The report. A lane that fails stops there; what was finished before stays published and recorded.
+
+    Raises:
+        RequestError: the period has not closed or is not one of the region's, or a tile_track is not in the region.
+    """
+    report = Report()
+    for job, box in _ranges(partitions, period, _checked(partitions, period, tile_tracks)):
+        result = defs.resolve_job_def(job).execute_in_process(
+            instance=instance, run_config=_QUIET, tags=dict(box.tags), raise_on_error=False
+        )
+        for event in result.all_events:
+            if event.is_step_materialization:
+                found = _partition_report(event)
+                report.partitions.append(found)
+                notify(found)
+            elif event.is_step_failure:
+                report.failures.append(_failure(event))
+        if not result.success:
+            break
+    return report
+
+
+def _checked(partitions: RegionPartitions, period: str, tile_tracks: Sequence[str] | None) -> Sequence[str]:
+    region = partitions.region
+    periods = partitions.period.get_partition_keys()
+    if period not in periods:
+        closed = f"closed so far: {periods[0]} to {periods[-1]}" if periods else "none has closed so far"
+        raise RequestError(f"period {period!r} is not one of {region.region} ({region.calendar}); {closed}")
+    unknown = sorted(set(tile_tracks or ()) - set(region.tiles))
+    if unknown:
+        raise RequestError(f"{', '.join(unknown)} not in region {region.region}; it has {', '.join(region.tiles)}")
+    return tile_tracks or region.tiles
+
+
+def _ranges(partitions: RegionPartitions, period: str, tile_tracks: Sequence[str]) -> Iterator[tuple[str, Box]]:
+    region = partitions.region
+    tracks = {track_of(tile_track) for tile_track in tile_tracks}
+    sheets = {sheet for track in tracks for sheet in partitions.sheets_of_track[track]}
+    lane = (
+        (COMPOSITES, TILE_TRACK, tile_tracks, region.tiles),
+        (ORBIT_MOSAICS, TRACK, tracks, region.tracks),
+        (MOSAICS, SHEET, sheets, partitions.sheets),
+    )
+    for job, dimension, wanted, order in lane:
+        for box in boxes(period, dimension, wanted, order):
+            yield job, box
+
+
+def _partition_report(event: DagsterEvent) -> PartitionReport:
+    materialization = event.step_materialization_data.materialization
+    metadata: dict[str, Any] = {name: value.value for name, value in materialization.metadata.items()}
+    return PartitionReport(
+        asset=materialization.asset_key.path[-1],
+        partition=str(materialization.partition),
+        status=metadata["status"],
+        message=metadata.get("message", ""),
+        rejected=tuple(metadata.get("rejected", ())),
+    )
+
+
+def _failure(event: DagsterEvent) -> Failure:
+    data = event.step_failure_data
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    described = data.user_failure_data.description if data.user_failure_data else None
+    message = described or (error.message.strip() if error else "no reason given")
+    return Failure((event.step_key or "run").split("__")[-1], error.cls_name or "" if error else "", message)

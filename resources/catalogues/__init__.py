@@ -1,0 +1,1 @@
+"""The catalogue's port and its back ends. Not here: the Dagster resource (``resources.catalogue``)."""
