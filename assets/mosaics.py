@@ -88,6 +88,6 @@ def _sheet(
             item_id=unit.item_id(settings),
             mark=mark,
             window=window(settings.calendar, unit.period),
-            sources=[item for item in tracks.values() if item["id"] in product.sources],
+            sources=list(tracks.values()),
             properties={**unit.identity(settings), "weft:blend": settings.mosaic.blend},
         )

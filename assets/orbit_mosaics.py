@@ -94,7 +94,7 @@ def _sheet(
             item_id=unit.item_id(settings, name),
             mark=mark,
             window=window(settings.calendar, unit.period),
-            sources=[tile for tile in tiles if tile["id"] in product.sources],
+            sources=tiles,
             properties={
                 **unit.identity(settings),
                 "weft:sheet": name,

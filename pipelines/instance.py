@@ -1,6 +1,6 @@
 """The Dagster instance that the command line and `make ui` share.
 
-Belongs here: finding or founding it. Not here: what runs in it.
+Belongs here: finding or founding it. Not here: what runs in it, or which folder is its own (``settings``).
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ _SETTINGS = Path(__file__).resolve().parents[1] / "deploy" / "dagster.yaml"
 
 
 @contextmanager
-def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    """The instance of ``DAGSTER_HOME``, or else of ``<home>/dagster``, which is founded with the shipped settings."""
-    folder = Path(os.environ.get("DAGSTER_HOME") or home / "dagster").resolve()
+def open_instance(folder: Path) -> Iterator[dg.DagsterInstance]:
+    """The instance that lives in ``folder``; a new one is founded with the shipped settings."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "dagster.yaml").exists():
         shutil.copyfile(_SETTINGS, folder / "dagster.yaml")
-    # Runs of this process, and what they start, look the instance up by its folder.
+    # What a run starts looks the instance up by its folder.
     os.environ["DAGSTER_HOME"] = str(folder)
     with dg.DagsterInstance.get() as instance:
         yield instance

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 
 from pipelines.cli.console import errors, output, print_json
-from pipelines.definitions import catalogue_url, weft_home
+from pipelines.settings import Settings
 from resources.catalogue import Catalogue, CatalogueResource, Search
 from weft.errors import IntegrityError, RequestError
 from weft.stac import Item
@@ -95,7 +95,7 @@ def validate_items(
 
 
 def _catalogue() -> Catalogue:
-    url = catalogue_url(weft_home())
+    url = Settings.of_environment().catalogue
     path = Path(url.removeprefix("sqlite:///"))
     if not path.exists():
         raise RequestError(

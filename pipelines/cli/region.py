@@ -13,9 +13,10 @@ import typer
 
 from assets.partitions import RegionPartitions
 from pipelines.cli.console import check, output, partition_line, print_json, summary
-from pipelines.definitions import build_defs, weft_home
+from pipelines.definitions import build_defs
 from pipelines.instance import open_instance
 from pipelines.runs import materialize
+from pipelines.settings import Settings
 from weft import regions
 from weft.errors import RequestError
 
@@ -36,10 +37,10 @@ def materialize_region(
 ) -> None:
     """Make composites, orbit mosaics and mosaics of one period; work already done is not done again."""
     partitions = RegionPartitions(regions.load(region_file))
-    home = weft_home()
-    with open_instance(home) as instance:
+    settings = Settings.of_environment(region_file)
+    with open_instance(settings.dagster) as instance:
         report = materialize(
-            build_defs(region_file, home=home),
+            build_defs(settings),
             partitions,
             instance,
             period=period,

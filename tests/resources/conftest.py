@@ -5,33 +5,24 @@ from __future__ import annotations
 import multiprocessing
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
-from dagster_aws.s3 import S3Resource
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from resources.object_store import ObjectStore, ObjectStoreResource
+from resources.object_store import ObjectStore
+from tests.conftest import ROOT
+from tests.resources.children import StoreSettings, access
 
 
 class _Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         return
-
-
-def access(endpoint: str) -> S3Resource:
-    return S3Resource(
-        endpoint_url=endpoint,
-        region_name="eu-west-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106  (moto takes any)
-        max_attempts=1,
-    )
 
 
 class S3Server:
@@ -59,19 +50,6 @@ class S3Server:
     def stop(self) -> None:
         self._server.shutdown()
         self._thread.join()
-
-
-@dataclass(frozen=True)
-class StoreSettings:
-    """What a child process needs to open the same store; plain values, so that it can be pickled."""
-
-    url: str
-    endpoint: str | None
-
-    def resource(self) -> ObjectStoreResource:
-        if self.endpoint is None:
-            return ObjectStoreResource(url=self.url)
-        return ObjectStoreResource(url=self.url, s3=access(self.endpoint))
 
 
 @pytest.fixture(scope="session")
@@ -105,5 +83,8 @@ def store(store_settings: StoreSettings) -> ObjectStore:
 def forkserver() -> ForkServerContext:
     """Fresh processes in milliseconds: the server has the imports done and no threads."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["resources.publishing", "resources.catalogue", "weft.stac.products"])
+    context.set_forkserver_preload(["tests.resources.children"])
+    with pytest.MonkeyPatch.context() as patch:  # the server imports what it preloads before it learns our sys.path
+        patch.setenv("PYTHONPATH", str(ROOT))
+        ensure_running()
     return context

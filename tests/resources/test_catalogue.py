@@ -17,9 +17,8 @@ import pytest
 
 from resources.catalogue import Catalogue, CatalogueResource, Search, SqliteCatalogue
 from resources.catalogues import sqlite
+from tests.resources.children import DAY, make, write_forever, write_items
 from weft.errors import IntegrityError, RequestError, Unavailable
-
-DAY = datetime(2018, 3, 21, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -30,19 +29,6 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture(params=["sqlite"])
 def catalogue(path: Path) -> Catalogue:
     return SqliteCatalogue(path)
-
-
-def make(
-    id: str, *, bbox: Any = (4, 50, 5, 51), start: datetime = DAY, end: datetime | None = None, **more: Any
-) -> Any:
-    times = (
-        {"datetime": start.isoformat()}
-        if end is None
-        else {"datetime": None, "start_datetime": start.isoformat(), "end_datetime": end.isoformat()}
-    )
-    collection = more.pop("collection", "composites")
-    place = {} if bbox is None else {"bbox": list(bbox)}
-    return {"type": "Feature", "id": id, "collection": collection, "properties": times | more} | place
 
 
 def ids(found: Iterator[Any]) -> list[str]:
@@ -285,19 +271,6 @@ def test_impossible_searches_are_refused(conditions: dict[str, Any]) -> None:
 # -- SQLite ------------------------------------------------------------------------------------------------------------
 
 
-def _write_items(path: Path, writer: int, count: int) -> None:
-    catalogue = SqliteCatalogue(path)
-    for number in range(count):
-        catalogue.upsert([make(f"w{writer}-{number}"), make("shared", writer=writer, number=number)])
-
-
-def _write_forever(path: Path, acknowledged: Any) -> None:
-    catalogue = SqliteCatalogue(path)
-    for number in range(1_000_000):
-        catalogue.upsert([make(f"{number:07d}a"), make(f"{number:07d}b")])
-        acknowledged.send(number)
-
-
 def _consistent(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
@@ -309,7 +282,7 @@ def _consistent(path: Path) -> None:
 
 
 def test_processes_that_start_and_write_at_once_lose_nothing(forkserver: ForkServerContext, path: Path) -> None:
-    writers = [forkserver.Process(target=_write_items, args=(path, writer, 20)) for writer in range(4)]
+    writers = [forkserver.Process(target=write_items, args=(path, writer, 20)) for writer in range(4)]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -325,7 +298,7 @@ def test_processes_that_start_and_write_at_once_lose_nothing(forkserver: ForkSer
 
 def test_acknowledged_items_survive_kill_9(forkserver: ForkServerContext, path: Path) -> None:
     receiver, sender = forkserver.Pipe(duplex=False)
-    writer = forkserver.Process(target=_write_forever, args=(path, sender))
+    writer = forkserver.Process(target=write_forever, args=(path, sender))
     writer.start()
     sender.close()
     for _ in range(20):

@@ -14,7 +14,8 @@ import pytest
 
 from resources import durable
 from resources.object_store import ObjectStore, ObjectStoreResource, ObstoreStore
-from tests.resources.conftest import S3Server, StoreSettings, access
+from tests.resources.children import StoreSettings, access
+from tests.resources.conftest import S3Server
 from weft.errors import IntegrityError, RequestError, Unavailable
 
 BAD_KEYS = ["", "/a", "a/", "a//b", "..", "../a", "a/../b", "a/.", "a\\b", "a b", "é", "a\n", "a\x00", "a#1", "x" * 901]

@@ -1,7 +1,7 @@
 """The medoid of every pixel: the one valid observation whose summed distance to all the others is smallest.
 
-Belongs here: the medoid kernel. Not here: which observations are valid, in which order they come, or taking the winner's
-bands and angles.
+Belongs here: the medoid kernel. Not here: which observations are valid, in which order they come, or taking the bands
+and angles of the winner.
 
 Pixels of a block are grouped by their number of valid observations, and the valid observations of a group are packed to
 the front, so that 128 pixels of equal n run side by side through n (n - 1) / 2 distances with no branch. Each distance
@@ -99,10 +99,10 @@ def _pack(values, usable, pixels, most, times, packed):  # type: ignore[no-untyp
     flat = values.reshape(-1)
     for lane in range(len(pixels)):
         pixel = pixels[lane]
-        k = np.uint32(0)
+        k = 0
         for t in range(observations):
             times[k, lane] = t  # overwritten until it is a valid one: no branch to mispredict
-            k += np.uint32(usable[t, pixel])
+            k += usable[t, pixel]
     place = np.zeros(LANES, np.uint32)
     for k in range(most):
         for lane in range(len(pixels)):
@@ -131,15 +131,20 @@ def _sum_distances(packed, counts, most, squared, sums):  # type: ignore[no-unty
 
 
 @nb.njit(nogil=True, cache=True)
-def _choose(sums, times, counts, pixels, index, spread):  # type: ignore[no-untyped-def]
+def _choose(sums, times, counts, most, pixels, smallest, best, index, spread):  # type: ignore[no-untyped-def]
+    smallest[:] = np.inf
+    for k in range(most):
+        for lane in range(LANES):
+            own = sums[k, lane]
+            least = smallest[lane]
+            former = best[lane]
+            better = (own < least) & (k < counts[lane])
+            smallest[lane] = own if better else least
+            best[lane] = np.int32(k) if better else former
     for lane in range(len(pixels)):
-        best = 0
-        for k in range(1, counts[lane]):
-            if sums[k, lane] < sums[best, lane]:
-                best = k
         if counts[lane] > 0:
-            index[pixels[lane]] = times[best, lane]
-            spread[pixels[lane]] = sums[best, lane] / counts[lane]
+            index[pixels[lane]] = times[best[lane], lane]
+            spread[pixels[lane]] = smallest[lane] / counts[lane]
 
 
 @nb.njit(nogil=True, parallel=True, cache=True)
@@ -154,6 +159,8 @@ def _reduce(flat, offsets, mask, mask_offsets, index, spread):  # type: ignore[n
         times = np.zeros((observations, LANES), np.uint8)
         packed = np.zeros((observations, bands, LANES), np.float32)
         squared = np.empty(LANES)
+        smallest = np.empty(LANES)
+        best = np.empty(LANES, np.int32)
         sums = np.empty((observations, LANES))
         for start in range(unit * UNIT, min(len(index), (unit + 1) * UNIT), BLOCK):
             width = min(BLOCK, len(index) - start)
@@ -167,4 +174,4 @@ def _reduce(flat, offsets, mask, mask_offsets, index, spread):  # type: ignore[n
                 most = counts.max()
                 _pack(values, usable, pixels, most, times, packed)
                 _sum_distances(packed, counts, most, squared, sums)
-                _choose(sums, times, counts, pixels, index[start:], spread[start:])
+                _choose(sums, times, counts, most, pixels, smallest, best, index[start:], spread[start:])

@@ -80,7 +80,7 @@ def check_stack(stack: NDArray[Any], valid: NDArray[Any], axes: tuple[str, ...])
         raise RequestError(f"validity of a stack of shape {stack.shape} has shape {expected}, got {valid.shape}")
     if stack.shape[0] > MAX_OBSERVATIONS:
         raise RequestError(
-            f"at most {MAX_OBSERVATIONS} observations are reduced at once, got {stack.shape[0]}; choose a shorter period"
+            f"at most {MAX_OBSERVATIONS} observations are reduced at once, got {len(stack)}; choose a shorter period"
         )
     if 0 in stack.shape[1:-2]:
         raise RequestError(f"a stack needs at least one band, got shape {stack.shape}; name the bands to compare")

@@ -98,7 +98,7 @@ def _finest_bands(item: Fields) -> dict[str, tuple[RasterBand, Grid]]:
 
 def _name(band: RasterBand) -> str | None:
     # Earth Search's "blue-jp2" is ESA's untouched file: its offset flag, which speaks of the COGs, is wrong there.
-    if False:
+    if band.key.endswith("-jp2"):
         return None
     stem = _RESOLUTION.sub("", band.key)
     told = band.described.text("name") or ""

@@ -17,6 +17,7 @@ _UNSURE, _CLOUD_MEDIUM, _CLOUD_HIGH, _CIRRUS, _SNOW = 7, 8, 9, 10, 11
 CLOUDY = (_CLOUD_MEDIUM, _CLOUD_HIGH, _CIRRUS)
 """Classes that count as cloud cover."""
 UNOBSERVED, WATER = _NODATA, _WATER
+_BRIGHT_ROOFS = 0.04
 
 
 @numba.njit(nogil=True, cache=True)
@@ -54,29 +55,38 @@ def classify(
     classes = np.empty(water.shape, np.uint8)
     for i in range(water.shape[0]):
         for j in range(water.shape[1]):
-            # Where the classifier is too trusting it is so over a few pixels, not over single ones.
-            trust = max(0.4, 1.0 + 0.35 * gradient_noise((column + j) / 5.0, (row + i) / 5.0, seed))
-            chance = unit(hash_cell(column + j, row + i, seed), 0)
             if not observed[i, j]:
                 classes[i, j] = _NODATA
-            elif cloud[i, j] > 0.62 * trust:
-                classes[i, j] = _CLOUD_HIGH
-            elif cloud[i, j] > 0.22 * trust or (town[i, j] > 0.5 and chance < 0.04):
-                classes[i, j] = _CLOUD_MEDIUM
-            elif cirrus[i, j] > 0.06 * trust:
-                classes[i, j] = _CIRRUS
-            elif cloud[i, j] > 0.14 * trust:
-                classes[i, j] = _UNSURE
-            elif shadow[i, j] > 0.35 * trust:
-                classes[i, j] = _SHADOW
-            elif snow[i, j] > 0.45:
-                classes[i, j] = _SNOW
-            elif water[i, j] > 0.5:
-                classes[i, j] = _WATER
-            elif shadow[i, j] > 0.22 * trust:
-                classes[i, j] = _DARK
-            elif ndvi[i, j] > 0.35:
-                classes[i, j] = _VEGETATION
-            else:
-                classes[i, j] = _BARE
+                continue
+            # Where the classifier is too trusting it is so over a few pixels, not over single ones.
+            trust = min(1.5, max(0.4, 1.0 + 0.35 * gradient_noise((column + j) / 5.0, (row + i) / 5.0, seed)))
+            fooled = town[i, j] > 0.5 and unit(hash_cell(column + j, row + i, seed), 0) < _BRIGHT_ROOFS
+            label = _CLOUD_MEDIUM if fooled else _in_the_sky(cloud[i, j], cirrus[i, j], trust)
+            if label == _NODATA:
+                label = _on_the_ground(water[i, j], snow[i, j], ndvi[i, j], shadow[i, j], trust)
+            classes[i, j] = label
     return classes
+
+
+@numba.njit(nogil=True, cache=True)
+def _in_the_sky(cloud: float, cirrus: float, trust: float) -> int:
+    if cloud > 0.62 * trust:
+        return _CLOUD_HIGH
+    if cloud > 0.22 * trust:
+        return _CLOUD_MEDIUM
+    if cirrus > 0.06 * trust:
+        return _CIRRUS
+    return _UNSURE if cloud > 0.14 * trust else _NODATA
+
+
+@numba.njit(nogil=True, cache=True)
+def _on_the_ground(water: float, snow: float, ndvi: float, shadow: float, trust: float) -> int:
+    if shadow > 0.35 * trust:
+        return _SHADOW
+    if snow > 0.45:
+        return _SNOW
+    if water > 0.5:
+        return _WATER
+    if shadow > 0.22 * trust:
+        return _DARK
+    return _VEGETATION if ndvi > 0.35 else _BARE

@@ -77,12 +77,14 @@ class Cover:
     @property
     def water(self) -> npt.NDArray[np.float32]:
         """Share of water (y, x)."""
-        return self.planes[_WATER]
+        share: npt.NDArray[np.float32] = self.planes[_WATER]
+        return share
 
     @property
     def town(self) -> npt.NDArray[np.float32]:
         """Share of built-up land (y, x)."""
-        return self.planes[_TOWN]
+        share: npt.NDArray[np.float32] = self.planes[_TOWN]
+        return share
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,7 @@ def _parcel(x: float, y: float, seed: np.uint64, pixel: float, warp: float) -> t
     length = 12.0 * pixel + 120.0
     u = (0.956 * x + 0.292 * y) / (1.5 * length) + warp
     v = (-0.292 * x + 0.956 * y) / length - warp
-    column, row = int(math.floor(u)), int(math.floor(v))
+    column, row = math.floor(u), math.floor(v)
     first, second, parcel = 1e9, 1e9, np.uint64(0)
     for dc in range(-1, 2):
         for dr in range(-1, 2):
@@ -226,12 +228,12 @@ def _parcel(x: float, y: float, seed: np.uint64, pixel: float, warp: float) -> t
             elif away < second:
                 second = away
     verge = 1.0 - step(0.0, 1.2 * pixel, (second - first) * length)
-    return verge, hash_cell(np.int64(parcel & np.uint64(0xFFFFFFFF)), 1, seed)
+    return verge, hash_cell(int(parcel & np.uint64(0xFFFFFFFF)), 1, seed)
 
 
 @numba.njit(nogil=True, cache=True)
 def _town(x: float, y: float, seed: np.uint64, small_scale: float) -> float:
-    column, row = int(math.floor(x / _TOWN_CELL)), int(math.floor(y / _TOWN_CELL))
+    column, row = math.floor(x / _TOWN_CELL), math.floor(y / _TOWN_CELL)
     built = 0.0
     for dc in range(-1, 2):
         for dr in range(-1, 2):

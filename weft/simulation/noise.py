@@ -1,7 +1,7 @@
 """Repeatable randomness in space: every value is a pure function of a seed and a position.
 
-Belongs here: the integer hash, gradient noise and normal deviates, compiled, callable from other kernels. Not here: what
-the noise stands for. Nothing keeps state, so blocks may be computed in any order, by any thread, in any division.
+Belongs here: the integer hash, gradient noise and normal deviates, compiled, callable from other kernels. Not here:
+what the noise stands for. Nothing keeps state, so blocks may be computed in any order, by any thread, in any division.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from weft.periods import TimeWindow
 
 _ORBITS_PER_CYCLE = 143
 _CYCLE = timedelta(days=10)
-# Sentinel-2A over Belgium on relative orbit 51; Sentinel-2B follows five days later. Absolute orbit 49383 of 2A and 41547
-# of 2B belong to the passes of 5 December 2024 and 18 February 2025 on the same track.
+# Sentinel-2A over Belgium on relative orbit 51; Sentinel-2B follows five days later. Absolute orbit 49383 of 2A and
+# 41547 of 2B belong to the passes of 5 December 2024 and 18 February 2025 on the same track.
 _EPOCH, _EPOCH_TRACK = datetime(2017, 8, 4, 10, 54, 20, tzinfo=UTC), 51
 _PLATFORMS = (
     ("sentinel-2a", timedelta(0), 49_383, datetime(2024, 12, 5, tzinfo=UTC)),

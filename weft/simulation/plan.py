@@ -25,6 +25,8 @@ LEAST_SHARE = 0.01
 
 _ORIGINAL, _REPROCESSED = "03.01", "05.00"
 _OFFSET_BASELINE = "04.00"
+# Which pass of a track gets the flaw; reprocessed ones are every third, counted from the third.
+_DUPLICATED, _CUT = 2, 1
 _DATATAKE_LEAD, _STRIP_LEAD = timedelta(seconds=229), timedelta(seconds=38)
 
 
@@ -114,19 +116,18 @@ def granules(preset: Preset, seed: int) -> tuple[Granule, ...]:
         for track, tile in pairs
         for number in range(len(flown[track]))
     ]
-    # One tile that each track sees nearly whole: there the defects are best seen.
+    # The tile each track sees most of: there the defects show best.
     home = {
-        track: max((tile for t, tile in pairs if t == track), key=lambda tile: _share(preset, track, tile))
-        for track, _ in pairs
+        track: max((_share(preset, track, tile), tile) for other, tile in pairs if other == track)[1] for track in flown
     }
-    first, last = min(home), max(home)
+    first, last = min(flown), max(flown)
     made = []
     for granule in plain:
         track, number = granule.flight.track, flown[granule.flight.track].index(granule.flight)
         at_home = granule.tile == home[track]
-        if at_home and track == first and number == 2:
+        if at_home and track == first and number == _DUPLICATED:
             made += [granule, _older(granule)]
-        elif at_home and track == last and number == 1:
+        elif at_home and track == last and number == _CUT:
             made += _cut(granule)
         else:
             made.append(granule)

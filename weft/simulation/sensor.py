@@ -118,6 +118,6 @@ def _digitise(
                 numbers[i, j] = edge[i, j]
                 continue
             value = seen[i, j] + (_NOISE_FLOOR + _NOISE_SHARE * seen[i, j]) * normal(column + j, row + i, seed)
-            number = int(math.floor(value * _UNITS + 0.5)) + offset
+            number = math.floor(value * _UNITS + 0.5) + offset
             lowest = 0 if offset == 0 and water[i, j] else 1
             numbers[i, j] = min(_BRIGHTEST, max(lowest, number))

@@ -24,7 +24,7 @@ from weft.regions import Region
 from weft.simulation.archive import COLLECTION, write_catalogue
 from weft.simulation.landscape import Landscape, positions
 from weft.simulation.passes import sun_position
-from weft.simulation.plan import Granule, flights, granules, grids, tile_tracks
+from weft.simulation.plan import Granule, flights, granules, grids, swath_over, tile_tracks
 from weft.simulation.presets import Preset, preset_of
 from weft.simulation.sensor import VIEW_GRADIENT
 from weft.simulation.spectra import BANDS
@@ -182,7 +182,10 @@ def _truth(preset: Preset, seed: int, planned: Sequence[Granule]) -> dict[str, A
         "defects": {
             "duplicates": [{"id": one.id, "superseded_by": newer[one.tile, one.flight.name]} for one in older],
             "split": sorted(parts.values()),
-            "zero_stripes": [granule.id for granule in planned if granule.zero_stripe],
+            "dn1_edges": [granule.id for granule in planned if _is_cut_by_swath(granule, preset)],
+            "zero_stripes": [
+                granule.id for granule in planned if granule.zero_stripe and _is_cut_by_swath(granule, preset)
+            ],
             "offset": [granule.id for granule in planned if granule.offset],
             "scale_not_told": [granule.id for granule in planned if not granule.tells_scale],
             "jp2": [granule.id for granule in planned if granule.jp2],
@@ -191,6 +194,10 @@ def _truth(preset: Preset, seed: int, planned: Sequence[Granule]) -> dict[str, A
     }
     # As it reads back: tuples become lists.
     return dict(json.loads(json.dumps(truth)))
+
+
+def _is_cut_by_swath(granule: Granule, preset: Preset) -> bool:
+    return swath_over(granule.flight.track, granule.tile, preset.pixel).share() < 1 - 1e-6
 
 
 def _read(path: Path) -> Any:

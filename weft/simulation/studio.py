@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ from weft.simulation.plan import Granule, swath_over
 from weft.simulation.presets import ANGLE_PIXEL, COARSE_RATIO
 from weft.simulation.sensor import OUTSIDE, at_sensor, digitise
 from weft.simulation.spectra import BANDS, COARSE_BANDS
-from weft.simulation.swaths import TileSwath
+from weft.simulation.swaths import Sight, TileSwath
 from weft.simulation.weather import Sky, Weather
 
 ANGLE_NODATA = 65_535
@@ -40,7 +40,8 @@ MULTIBAND_KEY = "msi"
 _BLOCK = 1024
 _FINE_BANDS = tuple(band for band in BANDS if band not in COARSE_BANDS)
 _STRIPED_BANDS = ("green", "swir16")
-_OLD_PROCESSING_GAIN = 1.01
+_OLD_GAIN = 1.01
+_SCL = LayerSpec("scl", "Scene classification", "uint8", UNOBSERVED, categorical=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +101,12 @@ def _exposure(
     place = folder / granule.id
     fine = [_band_layer(band) for band in _FINE_BANDS]
     coarse = [_band_layer(band) for band in COARSE_BANDS]
-    scl = LayerSpec("scl", "Scene classification", "uint8", UNOBSERVED, categorical=True)
     return _Exposure(
         granule,
         swath_over(granule.flight.track, granule.tile, scenery.landscape.pixel),
         scenery.weather[granule.flight.name],
         stack.enter_context(LayerWriter(grid, fine, place)),
-        stack.enter_context(LayerWriter(coarse_grid, [*coarse, scl], place)),
+        stack.enter_context(LayerWriter(coarse_grid, [*coarse, _SCL], place)),
         scenery.seed,
     )
 
@@ -116,52 +116,76 @@ def _band_layer(band: str) -> LayerSpec:
     return LayerSpec(band, f"{band}, stored numbers", "uint16", 0)
 
 
+class _Level(NamedTuple):
+    """A block at one of the two pixel sizes; arrays (y, x)."""
+
+    window: Window
+    edge: npt.NDArray[np.uint8]
+    water: npt.NDArray[np.bool_]
+    stripe: npt.NDArray[np.bool_]
+
+
 def _expose(exposure: _Exposure, window: Window, cover: Cover, sky: Sky) -> None:
     granule = exposure.granule
     coarse_window = Window(
         *(number // COARSE_RATIO for number in (window.row, window.col, window.height, window.width))
     )
     sight = exposure.swath.sight(window, granule.part)
-    seen_days, snow = reflectance(cover, np.array([granule.flight.day_of_year], np.float64))
-    ground = seen_days[0]
-    coarse_edge = _quads(sight.edge).min(axis=(1, 3))
+    ground, snow = (days[0] for days in reflectance(cover, np.array([granule.flight.day_of_year], np.float64)))
+    classes = _classes(exposure, coarse_window, sight, cover, ground, snow, sky)
+    exposure.class_counts += np.bincount(classes.ravel(), minlength=12)
+    water = classes == WATER
+    fine = _Level(window, sight.edge, water.repeat(COARSE_RATIO, 0).repeat(COARSE_RATIO, 1), sight.stripe)
+    # A coarse pixel needs all its light, so the coarse bands end earlier than the classification, as real ones do.
+    coarse = _Level(coarse_window, _quads(sight.edge).min((1, 3)), water, _quads(sight.stripe).any((1, 3)))
+    seen = dict(
+        zip(BANDS, at_sensor(ground, sky, sight.position, _OLD_GAIN if granule.superseded else 1.0), strict=True)
+    )
+    exposure.fine.write(window, {band: _numbers(exposure, band, seen[band], fine) for band in _FINE_BANDS})
+    coarse_numbers = {band: _numbers(exposure, band, _mean(seen[band]), coarse) for band in COARSE_BANDS}
+    exposure.coarse.write(coarse_window, {**coarse_numbers, _SCL.key: classes})
+
+
+def _classes(
+    exposure: _Exposure,
+    window: Window,
+    sight: Sight,
+    cover: Cover,
+    ground: npt.NDArray[np.float32],
+    snow: npt.NDArray[np.float32],
+    sky: Sky,
+) -> npt.NDArray[np.uint8]:
     red, nir = (_mean(ground[BANDS.index(band)]) for band in ("red", "nir"))
-    classes = classify(
-        _quads(sight.edge).max(axis=(1, 3)) != OUTSIDE,
+    classes: npt.NDArray[np.uint8] = classify(
+        _quads(sight.edge).max((1, 3)) != OUTSIDE,
         _mean(cover.water),
-        _mean(snow[0]),
+        _mean(snow),
         _mean(cover.town),
         (nir - red) / (nir + red),
         _mean(sky.cloud),
         _mean(sky.shadow),
         _mean(sky.cirrus),
-        seed_of(exposure.seed, "classifier", granule.id),
-        coarse_window.row,
-        coarse_window.col,
+        seed_of(exposure.seed, "classifier", exposure.granule.id),
+        window.row,
+        window.col,
     )
-    exposure.class_counts += np.bincount(classes.ravel(), minlength=12)
-    seen = at_sensor(ground, sky, sight.position, _OLD_PROCESSING_GAIN if granule.superseded else 1.0)
-    water = classes == WATER
-    fine_water = water.repeat(COARSE_RATIO, axis=0).repeat(COARSE_RATIO, axis=1)
-    coarse_stripe = _quads(sight.stripe).any(axis=(1, 3))
-    fine, coarse = {}, {"scl": classes}
-    for index, band in enumerate(BANDS):
-        is_coarse = band in COARSE_BANDS
-        place = coarse_window if is_coarse else window
-        numbers = digitise(
-            _mean(seen[index]) if is_coarse else seen[index],
-            coarse_edge if is_coarse else sight.edge,
-            water if is_coarse else fine_water,
-            seed=seed_of(exposure.seed, "noise", granule.id, band),
-            row=place.row,
-            column=place.col,
-            offset=granule.offset,
-        )
-        if granule.zero_stripe and band in _STRIPED_BANDS:
-            numbers[coarse_stripe if is_coarse else sight.stripe] = 0
-        (coarse if is_coarse else fine)[band] = numbers
-    exposure.fine.write(window, fine)
-    exposure.coarse.write(coarse_window, coarse)
+    return classes
+
+
+def _numbers(exposure: _Exposure, band: str, seen: npt.NDArray[np.float32], level: _Level) -> npt.NDArray[np.uint16]:
+    granule = exposure.granule
+    numbers = digitise(
+        seen,
+        level.edge,
+        level.water,
+        seed=seed_of(exposure.seed, "noise", granule.id, band),
+        row=level.window.row,
+        column=level.window.col,
+        offset=granule.offset,
+    )
+    if granule.zero_stripe and band in _STRIPED_BANDS:
+        numbers[level.stripe] = 0
+    return numbers
 
 
 def _develop(exposure: _Exposure, folder: Path) -> Shot:
@@ -169,10 +193,9 @@ def _develop(exposure: _Exposure, folder: Path) -> Shot:
     written = [*exposure.fine.finish(workers=1), *exposure.coarse.finish(workers=1), *_angles(exposure.swath, place)]
     files = {file.layer.key: file.path for file in written}
     if granule.jp2:
-        files |= {key: as_jp2(files[key]) for key in (*BANDS, "scl")}
+        files |= {key: as_jp2(files[key]) for key in (*BANDS, _SCL.key)}
     if granule.multiband:
-        joined = as_one_file([files.pop(band) for band in BANDS], place / f"{MULTIBAND_KEY}.tif")
-        files[MULTIBAND_KEY] = joined
+        files[MULTIBAND_KEY] = as_one_file([files.pop(band) for band in BANDS], place / f"{MULTIBAND_KEY}.tif")
     return Shot(granule, files, tuple(int(count) for count in exposure.class_counts))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 from shapely.geometry import Polygon
+from shapely.geometry.base import BaseGeometry
 
 from weft.mosaicking.tracks import HALF_SWATH_KM, CentreDistance, centre_line, swath
 from weft.rasters.grid import Grid, Window, transformer
@@ -62,7 +63,7 @@ class TileSwath:
         self._line_x, self._line_y = np.asarray(x)[::-1], np.asarray(y)[::-1]
         edges = grid.bounds
         middle_x, middle_y = (edges.left + edges.right) / 2, (edges.bottom + edges.top) / 2
-        (upper, lower) = np.interp([edges.top, edges.bottom], self._line_y, self._line_x)
+        upper, lower = np.interp([edges.top, edges.bottom], self._line_y, self._line_x)
         length = float(np.hypot(upper - lower, edges.top - edges.bottom))
         self._cut = _Cut(middle_x, middle_y, (lower - upper) / length, (edges.bottom - edges.top) / length)
 
@@ -81,7 +82,7 @@ class TileSwath:
             edge[beyond > reach if part == 0 else beyond < -reach] = OUTSIDE
         return Sight((distance * east).astype(np.float32), edge, stripe)
 
-    def footprint(self, part: int | None) -> Polygon:
+    def footprint(self, part: int | None) -> BaseGeometry:
         """Outline of what is seen, EPSG:4326; empty if the swath misses the tile."""
         seen = self.grid.footprint().intersection(swath(self.track))
         return seen if part is None else seen.intersection(self._half(part))
@@ -102,4 +103,5 @@ class TileSwath:
             for along, across in ((start, -far), (start, far), (start - sign * far, far), (start - sign * far, -far))
         ]
         half = Polygon(corners).segmentize(far / 64)
-        return shapely.transform(half, transformer(self.grid.crs, "EPSG:4326").transform, interleaved=False)
+        to_degrees = transformer(self.grid.crs, "EPSG:4326")
+        return shapely.transform(half, lambda xy: np.column_stack(to_degrees.transform(*xy.T)))

@@ -75,7 +75,8 @@ class Truth:
         """
         if band not in BANDS:
             raise RequestError(f"band {band!r} is not simulated; use one of {', '.join(BANDS)}")
-        return _percentile(self.landscape, grid, window, percentile)[BANDS.index(band)]
+        values: npt.NDArray[np.float32] = _percentile(self.landscape, grid, window, percentile)[BANDS.index(band)]
+        return values
 
 
 @lru_cache(maxsize=8)

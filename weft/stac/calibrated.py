@@ -76,12 +76,12 @@ def scene_from_item(item: Item) -> Scene:
     """The scene :func:`calibrated_item` made the item of, equal in every field.
 
     Raises:
-        IntegrityError: the item is no valid item of ``calibrated-datasets``.
+        IntegrityError: the item is not valid, of another collection, or a register.
     """
     validate(item)
-    if item["collection"] != COLLECTION:
-        raise IntegrityError(f"item {item['id']} is of {item['collection']}, not of {COLLECTION}: it is no scene")
     properties = item["properties"]
+    if item["collection"] != COLLECTION or "weft:register" in properties:
+        raise IntegrityError(f"{item['collection']}/{item['id']} is no scene; look for one in {COLLECTION}")
     by_role: dict[str, dict[str, Any]] = {"data": {}, "data-mask": {}, "angle": {}}
     for key, asset in item["assets"].items():
         by_role[asset["roles"][0]][key] = asset
@@ -159,7 +159,7 @@ def _layer(asset: dict[str, Any]) -> Layer:
         offset=band.get("raster:offset", 0.0),
         nodata=nodata_of(band),
         unit=band.get("unit"),
-        size=None,
+        size=asset.get("file:size"),
     )
 
 

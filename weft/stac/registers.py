@@ -41,13 +41,15 @@ def register_item(
         fingerprint: 64 hex digits.
         properties: ``weft:region``, ``weft:period`` and whatever else identifies the register.
     """
+    sources = [ItemRef(COLLECTION, scene_id).href for scene_id in scene_ids]
     fields = {
         **period_fields(window),
         **lineage_fields(f"Register of {len(scene_ids)} calibrated scenes; {len(rejected)} were set aside."),
         "weft:fingerprint": fingerprint,
+        "weft:register": True,
         "weft:rejected": rejected_field(rejected),
         # Never links: a register lists what exists, it is not derived from it.
-        "weft:sources": [ItemRef(COLLECTION, scene_id).href for scene_id in scene_ids],
+        **({"weft:sources": sources} if sources else {}),
         **properties,
     }
     return make_item(COLLECTION, item_id, grid, fields, {})

@@ -61,7 +61,7 @@ def test_a_resolution_that_does_not_divide_the_tile_is_refused(resolution: float
 
 
 @pytest.mark.parametrize(
-    "tile", ["", "T31UDS", "1WCP", "00UDS", "61UDS", "31IDS", "31UOS", "31UDW", "31UAS", "31uds", "31UDS\n", "199030"]
+    "tile", ["", "T31UDS", "1WCP", "00UDS", "61UDS", "31IDS", "31UOS", "31UDW", "31UJS", "31uds", "31UDS\n", "199030"]
 )
 def test_unknown_tiles_are_refused(tile: str) -> None:
     with pytest.raises(RequestError, match="write zone, band and square like 31UDS"):

@@ -128,6 +128,14 @@ def test_files_are_read_through_overviews(tmp_path):
     assert abs(picture[0, 64:].astype(int) - 175).max() <= 1  # the mean, 0.175
 
 
+def test_files_without_a_fitting_overview_are_averaged(tmp_path):
+    stored = np.tile(np.array([0, 1000, 3000], np.uint16), (300, 100))
+    product = _product(tmp_path, {_reflectance("red"): stored})
+    picture = _decoded(pictures.single(product.files[0].path, pictures.INDEX, max_size=100))
+    expected = _decoded(pictures.single(np.full((100, 100), 0.2), pictures.INDEX))
+    np.testing.assert_array_equal(picture, expected)
+
+
 def test_pictures_of_a_composite(tmp_path):
     size = (20, 30)
     layers = [_reflectance(band, s) for s in ("medoid", "p25") for band in ("blue", "green", "red", "nir")]

@@ -132,6 +132,14 @@ def test_urls_elsewhere_are_refused(href: str) -> None:
         WEB.place(href)
 
 
+def test_prefix_without_closing_slash_is_a_folder_all_the_same() -> None:
+    policy = HrefPolicy(None, (), ("https://host/s2",))
+    assert policy.place("https://host/s2/a.tif") == "/vsicurl/https://host/s2/a.tif"
+    for href in ("https://host/a.tif", "https://host/s2evil/a.tif"):
+        with pytest.raises(RequestError, match="no allowed prefix"):
+            policy.place(href)
+
+
 def test_relative_href_of_an_item_in_a_bucket() -> None:
     policy = HrefPolicy("s3://bucket/s2/31/item.json", (), ALLOWED)
     assert policy.place("b.tif") == "/vsis3/bucket/s2/31/b.tif"

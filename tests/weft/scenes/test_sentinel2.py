@@ -58,6 +58,18 @@ def test_earth_search_identity_bands_and_grid() -> None:
     assert scene.classes.layer.scale == 1
 
 
+def test_earth_search_originals_are_no_substitute_for_the_shifted_files() -> None:
+    item = earth_search_v1()
+    del item["assets"]["blue"]
+    assert "blue" not in scene_of(item).bands
+
+
+def test_datatake_identifier_is_believed_before_the_product_name() -> None:
+    item = earth_search_v1()
+    item["properties"]["s2:product_uri"] = "S2A_MSIL2A_20230702T103631_N0509_R008_T31UFU_20230701T200058.SAFE"
+    assert scene_of(item).datatake == "GS2A_20230701T103631_041904"
+
+
 def test_stac_1_1_bands_of_one_file_and_angles() -> None:
     scene = scene_of(stac_1_1())
     assert [(cbn, layer.band, layer.href) for cbn, layer in scene.bands.items()] == [

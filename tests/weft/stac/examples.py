@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from weft.compositing.observations import plan
@@ -105,7 +105,3 @@ def published(item: Item) -> Item:
     for key, asset in done["assets"].items():
         asset |= {"href": f"s3://bucket/{key}.tif", "file:checksum": "1220" + "ef" * 32, "file:size": 10}
     return done
-
-
-def later(one: Scene, hours: int) -> datetime:
-    return one.acquired + timedelta(hours=hours)

@@ -1,0 +1,59 @@
+"""The bars a demo report must meet; CI runs this after `make demo`. Not here: unit tests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+SEAM_STEP, WALL_S, PEAK_RSS_MIB = 0.02, 180, 2048
+LARGEST_ERROR = 0.05
+
+
+def faults(report: dict[str, Any]) -> list[str]:
+    """What is wrong with a report, in words."""
+    found = []
+    steps = report["seam_step_ratio"]
+    if steps["seamless"] is None or not 0 <= steps["seamless"] <= SEAM_STEP:
+        found.append(f"seamless leaves a step of {steps['seamless']}, at most {SEAM_STEP} is allowed")
+    if steps["idw"] is None or steps["idw"] <= SEAM_STEP:
+        found.append(f"idw leaves a step of {steps['idw']}: without one the demo shows no seam to remove")
+    found += [
+        f"{key} is {report[key]}, must be above 0"
+        for key in ("duplicates_collapsed", "granules_merged")
+        if not report[key] > 0
+    ]
+    if report["wall_s"] > WALL_S:
+        found.append(f"the demo took {report['wall_s']:.0f} s, at most {WALL_S} are allowed")
+    if report["peak_rss_mib"] > PEAK_RSS_MIB:
+        found.append(f"the demo held {report['peak_rss_mib']:.0f} MiB, at most {PEAK_RSS_MIB} are allowed")
+    if report["rejected"]:
+        found.append(f"scenes were set aside: {report['rejected']}")
+    found += _product_faults(report["products"])
+    return found
+
+
+def _product_faults(products: dict[str, Any]) -> list[str]:
+    found = []
+    for family in ("composites", "orbit-mosaics", "mosaics"):
+        if not any(name.startswith(f"{family}/") for name in products):
+            found.append(f"there is no product in {family}")
+    for name, bands in products.items():
+        for band, numbers in bands.items():
+            if numbers["pixels"] and not (numbers["rmse"] <= LARGEST_ERROR and abs(numbers["bias"]) <= LARGEST_ERROR):
+                found.append(f"{name} {band}: rmse {numbers['rmse']}, bias {numbers['bias']}")
+    return found
+
+
+def main() -> None:
+    """Exit 1 and name what is wrong, or say that the report is fine."""
+    report = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    found = faults(report)
+    steps, wall, peak = report["seam_step_ratio"], report["wall_s"], report["peak_rss_mib"]
+    print("\n".join(found) or f"the report meets its bars: {steps}, {wall:.0f} s, {peak:.0f} MiB")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
