@@ -131,7 +131,9 @@ class Units:
             yield unit
             if unit.outcome is None:
                 raise AssertionError(f"{self._context.asset_key.to_user_string()} left {key} unfinished")
-            self._context.log.info(f"{key}: {unit.outcome.status} {unit.outcome.metadata.get('message', '')}".rstrip())
+            if unit.outcome.status is not Status.UNCHANGED:
+                message = unit.outcome.metadata.get("message", "")
+                self._context.log.info(f"{key}: {unit.outcome.status}. {message}".rstrip(". ") + ".")
             self._context.add_asset_metadata(unit.outcome.metadata, partition_key=key)
             self._finished[key] = unit.outcome
 
@@ -141,6 +143,9 @@ class Units:
         Dagster keeps one data version a run: the fingerprint of a single unit, a digest of all of them in a range. It
         therefore changes whenever a unit does; the exact fingerprint of each key is in its metadata.
         """
+        unchanged = [str(key) for key, outcome in self._finished.items() if outcome.status is Status.UNCHANGED]
+        if unchanged:  # one line: an unchanged run costs little but its log
+            self._context.log.info(f"Unchanged, nothing to do for {len(unchanged)} partitions: {', '.join(unchanged)}.")
         marks = [outcome.fingerprint for outcome in self._finished.values()]
         version = marks[0] if len(marks) == 1 else fingerprint("range", 1, marks=marks)
         return dg.MaterializeResult(data_version=dg.DataVersion(version))

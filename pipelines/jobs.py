@@ -19,16 +19,17 @@ COMPOSITES = "composites"
 ORBIT_MOSAICS = "orbit_mosaics"
 MOSAICS = "mosaics"
 
-_ASSETS = {
+JOB_ASSETS = {
     COMPOSITES: ("calibrated_datasets", "scene_stack", "tile_composite"),
     ORBIT_MOSAICS: ("orbit_mosaic",),
     MOSAICS: ("mosaic", "mosaic_expressions"),
 }
+"""Job -> last parts of the keys of its assets; jobs and assets in the order in which they feed each other."""
 
 
 def region_jobs(region: Region) -> dict[str, AssetJob]:
     """Name -> job, in the order in which they feed each other."""
-    return {name: _job(region, name, assets) for name, assets in _ASSETS.items()}
+    return {name: _job(region, name, assets) for name, assets in JOB_ASSETS.items()}
 
 
 def _job(region: Region, name: str, assets: tuple[str, ...]) -> AssetJob:

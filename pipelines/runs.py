@@ -6,7 +6,7 @@ Belongs here: which runs carry one period through the lane, and what became of e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +14,11 @@ import dagster as dg
 from dagster import DagsterEvent
 
 from assets.partitions import SHEET, TILE_TRACK, TRACK, Box, RegionPartitions, boxes
-from pipelines.jobs import COMPOSITES, MOSAICS, ORBIT_MOSAICS
+from pipelines.jobs import COMPOSITES, JOB_ASSETS, MOSAICS, ORBIT_MOSAICS
 from weft.errors import RequestError
 from weft.regions import track_of
 
+_LANE = [asset for assets in JOB_ASSETS.values() for asset in assets]
 _QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 
 
@@ -104,13 +105,12 @@ def materialize(
         result = defs.resolve_job_def(job).execute_in_process(
             instance=instance, run_config=_QUIET, tags=dict(box.tags), raise_on_error=False
         )
-        for event in result.all_events:
-            if event.is_step_materialization:
-                found = _partition_report(event)
-                report.partitions.append(found)
-                notify(found)
-            elif event.is_step_failure:
-                report.failures.append(_failure(event))
+        events = result.all_events
+        # Dagster emits the partitions of a range in any order.
+        for found in sorted(_partition_reports(events), key=lambda one: (_LANE.index(one.asset), one.partition)):
+            report.partitions.append(found)
+            notify(found)
+        report.failures += [_failure(event) for event in events if event.is_step_failure]
         if not result.success:
             break
     return report
@@ -142,16 +142,18 @@ def _ranges(partitions: RegionPartitions, period: str, tile_tracks: Sequence[str
             yield job, box
 
 
-def _partition_report(event: DagsterEvent) -> PartitionReport:
-    materialization = event.step_materialization_data.materialization
-    metadata: dict[str, Any] = {name: value.value for name, value in materialization.metadata.items()}
-    return PartitionReport(
-        asset=materialization.asset_key.path[-1],
-        partition=str(materialization.partition),
-        status=metadata["status"],
-        message=metadata.get("message", ""),
-        rejected=tuple(metadata.get("rejected", ())),
-    )
+def _partition_reports(events: Iterable[DagsterEvent]) -> Iterator[PartitionReport]:
+    for event in events:
+        if event.is_step_materialization:
+            made = event.step_materialization_data.materialization
+            metadata: dict[str, Any] = {name: value.value for name, value in made.metadata.items()}
+            yield PartitionReport(
+                asset=made.asset_key.path[-1],
+                partition=str(made.partition),
+                status=metadata["status"],
+                message=metadata.get("message", ""),
+                rejected=tuple(metadata.get("rejected", ())),
+            )
 
 
 def _failure(event: DagsterEvent) -> Failure:

@@ -68,8 +68,9 @@ def medoid(stack: NDArray[Any], valid: NDArray[np.bool_]) -> tuple[NDArray[np.in
 def _copy(flat, offsets, mask, mask_offsets, start, width, values, usable):  # type: ignore[no-untyped-def]
     observations, bands = offsets.shape
     for t in range(observations):
-        begin = mask_offsets[t] + start
-        usable[t, :width] = mask[begin : begin + width]
+        flags = mask[mask_offsets[t] + start : mask_offsets[t] + start + width]
+        for i in range(width):  # assigning the slice would compile NumPy's whole broadcasting, for seconds
+            usable[t, i] = flags[i]
         for band in range(bands):
             source = flat[offsets[t, band] + start : offsets[t, band] + start + width]
             for i in range(width):
@@ -78,7 +79,7 @@ def _copy(flat, offsets, mask, mask_offsets, start, width, values, usable):  # t
 
 @nb.njit(nogil=True, cache=True)
 def _group(usable, width, count, order):  # type: ignore[no-untyped-def]
-    # A counting sort of the pixels by their number of valid observations.
+    # A counting sort of the pixels by their number of valid observations, fewest first.
     count[:] = 0
     for t in range(len(usable)):
         for i in range(width):
@@ -171,7 +172,7 @@ def _reduce(flat, offsets, mask, mask_offsets, index, spread):  # type: ignore[n
                 counts[:] = 0
                 for lane in range(len(pixels)):
                     counts[lane] = count[pixels[lane]]
-                most = counts.max()
+                most = counts[len(pixels) - 1]
                 _pack(values, usable, pixels, most, times, packed)
                 _sum_distances(packed, counts, most, squared, sums)
                 _choose(sums, times, counts, most, pixels, smallest, best, index[start:], spread[start:])

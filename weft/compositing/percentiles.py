@@ -198,7 +198,8 @@ def _reduce(  # type: ignore[no-untyped-def]
             kept = _load(flat, offsets, mask, mask_offsets, start, width, low, top, rows, count)
             _sort(rows, kept, network)
             fewest, most = _extremes(count, width)
-            counts[start : start + width] = count[:width]
+            for i in range(width):
+                counts[start + i] = count[i]
             for k in range(len(result)):
                 _select(rows, count, fewest, most, lower[k], below)
                 _select(rows, count, fewest, most, upper[k], above)

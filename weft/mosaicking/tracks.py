@@ -8,8 +8,8 @@ counted from the ascending node, inclination ``i`` and mean motion ``143 / 10`` 
 
 * geocentric latitude ``asin(sin i sin u)``, turned into the geodetic latitude of the satellite (the nadir point is the
   foot of the ellipsoid's normal, not of the radius: up to 19 km at 45 degrees);
-* longitude ``node + atan2(cos i sin u, cos u) - step t(u)`` with the westward step of ``3600 / 143`` degrees a revolution
-  and the share of a revolution flown since the node ``t(u) = (u - 2 e (1 - cos u)) / 2 pi``: the orbit is frozen with
+* longitude ``node + atan2(cos i sin u, cos u) - step t(u)`` with a westward step of ``3600 / 143`` degrees per turn
+  and the share of a turn flown since the node ``t(u) = (u - 2 e (1 - cos u)) / 2 pi``: the orbit is frozen with
   its perigee at the northernmost point, so the northern half is flown faster (2 km at the equator).
 
 Relative orbit 1 crosses its ascending node at 1.000 degrees east (ESA orbit scenario files). The day side is

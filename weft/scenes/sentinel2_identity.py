@@ -176,11 +176,12 @@ class _Facts:
 
     def datatake(self) -> str:
         parts = [self.stated[name] for name in ("start", "absolute") if name in self.stated]
-        if not parts:
-            raise SceneRejected(
-                self.properties.scene_id, "neither s2:datatake_id nor a product or granule name tells its datatake"
-            )
-        return "_".join([f"G{self.stated['satellite']}", *parts])
+        if parts:
+            return "_".join([f"G{self.stated['satellite']}", *parts])
+        # Without any of ESA's names: a satellite flies a track once in ten days, so track and day tell the datatake.
+        track = self.need(self.track(), "s2:datatake_id or sat:relative_orbit")
+        day = self.need(self.properties.moment("datetime"), "datetime")
+        return f"G{self.platform().upper().replace('SENTINEL-', 'S')}_{day:%Y%m%d}_{track}"
 
     def tile(self) -> str | None:
         codes = [self.properties.text("s2:mgrs_tile"), self.properties.text("grid:code")]

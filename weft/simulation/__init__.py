@@ -5,6 +5,6 @@ the defects that real archives have. Not here: reading scenes or making products
 depend on knowing that an archive is synthetic, except the report that compares with the truth.
 """
 
-from weft.simulation.simulate import Simulation, simulate
+from weft.simulation.simulator import Simulation, simulate
 
 __all__ = ["Simulation", "simulate"]

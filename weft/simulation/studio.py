@@ -137,7 +137,7 @@ def _expose(exposure: _Exposure, window: Window, cover: Cover, sky: Sky) -> None
     water = classes == WATER
     fine = _Level(window, sight.edge, water.repeat(COARSE_RATIO, 0).repeat(COARSE_RATIO, 1), sight.stripe)
     # A coarse pixel needs all its light, so the coarse bands end earlier than the classification, as real ones do.
-    coarse = _Level(coarse_window, _quads(sight.edge).min((1, 3)), water, _quads(sight.stripe).any((1, 3)))
+    coarse = _Level(coarse_window, _quads(sight.edge).min((1, 3)), water, _quads(sight.stripe).max((1, 3)))
     seen = dict(
         zip(BANDS, at_sensor(ground, sky, sight.position, _OLD_GAIN if granule.superseded else 1.0), strict=True)
     )

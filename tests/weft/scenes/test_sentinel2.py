@@ -15,10 +15,8 @@ from tests.weft.scenes.items import earth_search_v1, planetary_computer, project
 from weft.bands import BANDS
 from weft.errors import SceneRejected
 from weft.rasters.grid import Grid
-from weft.scenes.fields import Fields
-from weft.scenes.raster_bands import RasterBand
 from weft.scenes.scene import Scene
-from weft.scenes.sentinel2 import _reflectance, scene_of
+from weft.scenes.sentinel2 import scene_of
 from weft.scenes.sentinel2_identity import whereabouts
 
 DIALECTS: tuple[Callable[[], dict[str, Any]], ...] = (earth_search_v1, planetary_computer, stac_1_1)
@@ -118,13 +116,15 @@ def test_an_offset_that_nothing_tells_is_rejected_with_advice() -> None:
     item = without(
         planetary_computer(), "s2:processing_baseline", "s2:datatake_id", "s2:product_uri", "s2:datastrip_id"
     )
-    with pytest.raises(SceneRejected, match="datatake"):
+    with pytest.raises(SceneRejected, match="reflectance offset"):
         scene_of(item)
-    # A datatake without baseline exists in no archive met so far; the offset must not depend on that.
-    nothing = Fields("a", "band", {})
-    band = RasterBand("B02", 1, True, nothing, nothing)
-    with pytest.raises(SceneRejected, match="neither raster:offset nor s2:processing_baseline"):
-        _reflectance(nothing, band, Grid("EPSG:32631", 0, 0, 10, 10, 1, 1), None)
+
+
+def test_track_and_day_tell_the_datatake_where_no_name_does() -> None:
+    item = without(planetary_computer(), "s2:datatake_id", "s2:product_uri", "s2:datastrip_id")
+    assert scene_of(item).datatake == "GS2B_20190629_R043"
+    with pytest.raises(SceneRejected, match="sat:relative_orbit"):
+        scene_of(without(item, "sat:relative_orbit"))
 
 
 @pytest.mark.parametrize("raster", [{"offset": -1000}, {"scale": 0}, {"scale": 10_000}, {"scale": -0.0001}])

@@ -1,0 +1,154 @@
+"""The production lane end to end, in this process, over a simulated archive."""
+
+from __future__ import annotations
+
+import json
+
+import dagster as dg
+import pytest
+
+import assets.composites
+from pipelines.runs import Report
+from tests.pipelines.conftest import PERIOD, LaneHarness
+from weft.errors import RequestError
+
+COMPOSITES = ("composites", "coregistered-stacks")
+
+
+def statuses(report: Report, asset: str) -> dict[str, str]:
+    return {one.partition.split("|")[1]: one.status for one in report.partitions if one.asset == asset}
+
+
+def last_event(lane: LaneHarness) -> int:
+    events = lane.catalogue.events(limit=100_000)
+    return events[-1].seq if events else 0
+
+
+def test_everything_is_made_once_shown_and_made_again_only_where_its_input_changed(lane: LaneHarness) -> None:
+    first = lane.run()
+    assert not first.failures
+    assert {one.status for one in first.partitions} == {"done"}
+    assert len(statuses(first, "tile_composite")) == 3
+    assert len(statuses(first, "orbit_mosaic")) == 2
+    assert statuses(first, "mosaic").keys() == statuses(first, "mosaic_expressions").keys() == {*lane.partitions.sheets}
+    item = lane.catalogue.get("composites", f"tiny_{PERIOD}_R051_31UFS")
+    assert item is not None
+    for asset in item["assets"].values():
+        assert lane.store.exists(lane.store.key_of(asset["href"]))
+    shown = metadata(lane, "tile_composite", f"{PERIOD}|R051_31UFS")
+    assert shown["picture"].value.count("](data:image/png;base64,") == 1
+    assert len(shown["picture"].value) < 100_000
+    assert {row.data["layer"] for row in shown["statistics"].value.records} >= {"red_p50", "count"}
+    assert shown["links"].value[item["id"]]["red_p50"] == item["assets"]["red_p50"]["href"]
+    assert shown["fingerprint"].value == item["properties"]["weft:fingerprint"]
+
+    before = last_event(lane)
+    second = lane.run()
+    assert second.unchanged
+    assert {one.status for one in second.partitions} == {"unchanged"}
+    assert last_event(lane) == before, "nothing may be published twice"
+    again = metadata(lane, "tile_composite", f"{PERIOD}|R051_31UFS")
+    assert again["status"].value == "unchanged"
+    assert again["picture"] == shown["picture"], "an unchanged partition still shows what it is"
+
+    scene = lane.scenes_of("R008", "31UFS")[0]
+    document = json.loads(scene.read_text())
+    document["properties"]["eo:cloud_cover"] = 12.5
+    scene.write_text(json.dumps(document))
+    third = lane.run()
+    expected = {"R008_31UFS": "done", "R051_31UES": "unchanged", "R051_31UFS": "unchanged"}
+    for asset in ("calibrated_datasets", "scene_stack", "tile_composite"):
+        assert statuses(third, asset) == expected
+    assert statuses(third, "orbit_mosaic") == {"R008": "done", "R051": "unchanged"}
+    touched = set(lane.partitions.sheets_of_track["R008"])
+    assert {sheet for sheet, status in statuses(third, "mosaic").items() if status == "done"} == touched
+
+
+def metadata(lane: LaneHarness, asset: str, partition: str) -> dict[str, dg.MetadataValue]:
+    records = lane.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(["tiny", asset]), asset_partitions=[partition]), limit=1
+    ).records
+    materialization = records[0].asset_materialization
+    assert materialization is not None
+    return dict(materialization.metadata)
+
+
+def test_a_truncated_scene_is_set_aside_and_named_and_the_rest_is_done(lane: LaneHarness) -> None:
+    scene = lane.scenes_of("R051", "31UES")[0]
+    victim = next(scene.parent.glob("*.tif"))
+    victim.write_bytes(victim.read_bytes()[:-100])
+    report = lane.run(tile_tracks=["R051_31UES"])
+    assert not report.failures
+    assert statuses(report, "tile_composite") == {"R051_31UES": "done"}
+    assert [one["id"] for one in report.rejected] == [scene.stem]
+    assert victim.name in report.rejected[0]["reason"]
+    item = lane.catalogue.get("composites", f"tiny_{PERIOD}_R051_31UES")
+    assert item is not None
+    assert [one["id"] for one in item["properties"]["weft:rejected"]] == [scene.stem]
+    assert scene.stem not in str(item["properties"]["weft:observations"])
+
+
+def test_a_period_without_scenes_is_empty_and_says_where_was_searched(lane: LaneHarness) -> None:
+    report = lane.run("2021-09")
+    assert not report.failures
+    assert {one.status for one in report.partitions} == {"empty"}
+    message = next(one.message for one in report.partitions if one.asset == "tile_composite")
+    for part in ("sentinel-2-l2a", "file:./archive/catalog.json", "2021-09-13", "R008_31UFS"):
+        assert part in message
+    assert not lane.catalogue.collections()
+
+
+def test_a_composite_whose_scenes_have_gone_is_withdrawn(lane: LaneHarness) -> None:
+    lane.run(tile_tracks=["R008_31UFS"])
+    assert lane.catalogue.get("mosaics", f"tiny_{PERIOD}_{lane.partitions.sheets_of_track['R008'][0]}")
+    gone = {scene.name for scene in lane.scenes_of("R008", "31UFS")}
+    collection = lane.scenes / "collection.json"
+    document = json.loads(collection.read_text())
+    document["links"] = [link for link in document["links"] if link["href"].rsplit("/", 1)[-1] not in gone]
+    collection.write_text(json.dumps(document))
+    report = lane.run(tile_tracks=["R008_31UFS"])
+    assert {one.status for one in report.partitions} == {"empty"}
+    for name in (*COMPOSITES, "orbit-mosaics", "mosaics", "expression-bands"):
+        assert name not in {extent.collection for extent in lane.catalogue.collections()}
+
+
+def test_a_failure_in_the_middle_of_a_range_keeps_what_was_finished(
+    lane: LaneHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine, calls = assets.composites.composite, []
+
+    def failing(*args: object, **options: object) -> object:
+        calls.append(args)
+        if len(calls) == 2:
+            raise RequestError("band mauve is unknown; take it out")
+        return genuine(*args, **options)
+
+    monkeypatch.setattr(assets.composites, "composite", failing)
+    report = lane.run()
+    assert len(calls) == 2, "a wrong request is not tried again"
+    assert [(one.step, one.kind) for one in report.failures] == [("tile_composite", "RequestError")]
+    assert "band mauve" in report.failures[0].message
+    assert statuses(report, "tile_composite") == {"R008_31UFS": "done"}
+    assert not statuses(report, "orbit_mosaic")
+    composite = dg.AssetKey(["tiny", "tile_composite"])
+    assert lane.instance.get_materialized_partitions(composite) == {f"{PERIOD}|R008_31UFS"}
+
+    resumed = lane.run()
+    assert not resumed.failures
+    assert statuses(resumed, "tile_composite") == {
+        "R008_31UFS": "unchanged",
+        "R051_31UES": "done",
+        "R051_31UFS": "done",
+    }
+
+
+@pytest.mark.parametrize(
+    ("period", "tile_tracks", "message"),
+    [("2021-07", None, "closed so far: 2021-06"), ("2035-03", None, "2035-03"), (PERIOD, ["R051_99ZZZ"], "R051_99ZZZ")],
+)
+def test_a_period_or_tile_track_that_is_not_there_is_refused_before_any_run(
+    lane: LaneHarness, period: str, tile_tracks: list[str] | None, message: str
+) -> None:
+    with pytest.raises(RequestError, match=message):
+        lane.run(period, tile_tracks=tile_tracks)
+    assert lane.instance.get_runs_count() == 0
