@@ -92,7 +92,7 @@ class Mosaic(_Strict):
     Attributes:
         crs: authority code of a projected CRS in metres.
         resolution: pixel size in metres.
-        sheet_km: edge of a sheet in kilometres; a whole number of pixels.
+        sheet_km: edge of a sheet in kilometres, a whole number of metres.
         blend: how tracks are joined.
         byte_scale: 8-bit scaling of the mosaic; only null so far.
     """
@@ -115,7 +115,7 @@ class Mosaic(_Strict):
         return crs
 
     @model_validator(mode="after")
-    def _whole_pixels(self) -> Mosaic:
+    def _sheet_of_pixels(self) -> Mosaic:
         pixels = self.sheet_km * 1000 / self.resolution
         if pixels < 1 or pixels > 20_000:
             raise ValueError(

@@ -84,6 +84,6 @@ def region_file(tiny_archive: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def lane(region_file: Path, tmp_path: Path) -> Iterator[LaneHarness]:
     home = tmp_path / "home"
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+    with dg.DagsterInstance.local_temp(str(tmp_path), {"telemetry": {"enabled": False}}) as instance:
         defs = build_defs(region_file, home=home)
         yield LaneHarness(region_file, home, defs, RegionPartitions(load(region_file)), instance)

@@ -5,6 +5,9 @@ Belongs here: names, grids, and which sheets an area or a track touches. Not her
 Names in EPSG:3035 follow the European Environment Agency's reference grid: edge, then the lower-left corner counted in
 edges, ``100kmE39N31``. In any other CRS they are plain columns and rows, ``X12Y-3``. Either name, with the region's
 mosaic settings, gives the sheet back.
+
+Edges of sheets are rounded to the lattice of pixels, which is anchored at the same origin: at 30 m a 100 km sheet is
+3333 or 3334 pixels wide, and neighbours meet without gap or overlap.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +77,7 @@ def sheets_over(areas: Iterable[Grid | Polygon], settings: Mosaic) -> tuple[Shee
         Sheets sorted by name.
 
     Raises:
-        RequestError: a sheet is not a whole number of pixels, or an area lies outside the domain of the CRS.
+        RequestError: a sheet is not a whole number of metres, or an area lies outside the domain of the CRS.
     """
     lattice = _lattice(settings)
     outlines = np.array([continuous_footprint(a) if isinstance(a, Grid) else a for a in areas], dtype=object)
@@ -122,7 +124,6 @@ class _Lattice:
     crs: str
     edge: float
     resolution: float
-    pixels: int
 
     @property
     def _label(self) -> str:
@@ -137,8 +138,15 @@ class _Lattice:
         return f"{self._label}E{column}N{row}" if self.crs == "EPSG:3035" else f"X{column}Y{row}"
 
     def sheet(self, column: int, row: int) -> Sheet:
-        left, top, size = column * self.edge, (row + 1) * self.edge, self.resolution
-        return Sheet(self.name(column, row), Grid(self.crs, left, top, size, size, self.pixels, self.pixels))
+        left, right = self._pixel(column), self._pixel(column + 1)
+        bottom, top = self._pixel(row), self._pixel(row + 1)
+        size = self.resolution
+        return Sheet(
+            self.name(column, row), Grid(self.crs, left * size, top * size, size, size, right - left, top - bottom)
+        )
+
+    def _pixel(self, edges: int) -> int:
+        return math.floor(Fraction(edges * self.edge) / Fraction(str(self.resolution)) + Fraction(1, 2))
 
     def cells(self, outlines: npt.NDArray[np.object_]) -> Iterator[list[tuple[int, int]]]:
         """(column, row) of the cells that each outline (EPSG:4326) shares an area with."""
@@ -164,23 +172,11 @@ class _Lattice:
         return [(int(c), int(r)) for c, r in zip(columns[shared], rows[shared], strict=True)]
 
 
-@lru_cache(maxsize=16)
 def _lattice(settings: Mosaic) -> _Lattice:
     edge = settings.sheet_km * 1000.0
-    pixels = round(edge / settings.resolution)
-    if edge != round(edge) or abs(pixels * settings.resolution - edge) > 1e-6:
-        raise RequestError(
-            f"a sheet of {settings.sheet_km:g} km is not a whole number of {settings.resolution:g} m pixels; choose "
-            f"mosaic.sheet_km {_whole_edges(settings)} or a mosaic.resolution that divides {edge:g} m"
-        )
-    return _Lattice(settings.crs, edge, settings.resolution, pixels)
-
-
-def _whole_edges(settings: Mosaic) -> str:
-    step = Fraction(settings.resolution).limit_denominator(1000)
-    km = Fraction(math.lcm(step.numerator, 1000 * step.denominator), 1000 * step.denominator)
-    below = math.floor(Fraction(settings.sheet_km) / km)
-    return " or ".join(f"{float(edges * km):g}" for edges in (below, below + 1) if edges)
+    if edge != round(edge):
+        raise RequestError(f"mosaic.sheet_km {settings.sheet_km:g} is not a whole number of metres; round it")
+    return _Lattice(settings.crs, edge, settings.resolution)
 
 
 def _area(area: tuple[float, float, float, float]) -> BaseGeometry:

@@ -53,13 +53,20 @@ def test_names_of_other_settings_are_refused(name: str) -> None:
         sheet(name, EUROPE)
 
 
-@pytest.mark.parametrize(
-    ("resolution", "sheet_km", "advice"),
-    [(30, 100, "99 or 102"), (12.5, 0.09, "1 or"), (7, 100, "98 or 105"), (30, 0.1, "3 or")],
-)
-def test_sheets_are_whole_pixels(resolution: float, sheet_km: float, advice: str) -> None:
-    with pytest.raises(RequestError, match=f"choose mosaic.sheet_km {advice}"):
-        sheets_over([], mosaic(resolution=resolution, sheet_km=sheet_km))
+@pytest.mark.parametrize(("resolution", "sheet_km"), [(30, 100), (12.5, 0.09), (7, 100), (30, 0.1)])
+def test_neighbours_meet_on_one_lattice_of_pixels(resolution: float, sheet_km: float) -> None:
+    settings = mosaic(resolution=resolution, sheet_km=sheet_km)
+    label = "100km" if sheet_km == 100 else f"{sheet_km * 1000:.0f}m"
+    here, east, north = (sheet(f"{label}{place}", settings).grid for place in ("E39N31", "E40N31", "E39N32"))
+    assert here.bounds.right == east.bounds.left
+    assert here.bounds.top == north.bounds.bottom
+    assert {grid.left % resolution for grid in (here, east, north)} == {0}
+    assert abs(here.width * resolution - sheet_km * 1000) < resolution
+
+
+def test_sheets_are_whole_metres() -> None:
+    with pytest.raises(RequestError, match="not a whole number of metres"):
+        sheets_over([], mosaic(sheet_km=0.0333))
 
 
 def test_sheets_over_grids_and_polygons() -> None:
