@@ -43,11 +43,11 @@ def automated(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> list[dg.A
     return [attach(asset) if isinstance(asset, dg.AssetSpec) else asset.map_asset_specs(attach) for asset in assets]
 
 
-def automation_sensor(selection: dg.AssetSelection) -> dg.AutomationConditionSensorDefinition:
+def automation_sensor() -> dg.AutomationConditionSensorDefinition:
     """The sensor that evaluates the conditions; an operator turns it on."""
     return dg.AutomationConditionSensorDefinition(
         "mosaics_follow_composites",
-        target=selection,
+        target=dg.AssetSelection.all(),
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Makes orbit mosaics, mosaics and their expressions when their inputs are there and have changed.",
     )

@@ -1,17 +1,11 @@
 """The Definitions that Dagster loads: one region's production lane, assembled.
 
-Belongs here: assembly and where state lies. Not here: any asset, job, schedule or sensor, nor any other reading of the
-environment.
-
-Settings, all optional: ``WEFT_REGION`` region file, ``WEFT_HOME`` folder of local state (``.weft``), ``WEFT_STORE`` and
-``WEFT_CATALOG`` where products and items are kept (below ``WEFT_HOME``), ``WEFT_SCRATCH`` folder for unfinished files.
+Belongs here: assembly. Not here: any asset, job, schedule or sensor, or where state lies (``settings``).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -22,6 +16,7 @@ from pipelines.automation import automated, automation_sensor
 from pipelines.jobs import COMPOSITES, region_jobs
 from pipelines.schedules import seasonal_schedule
 from pipelines.sensors import archive_sensor
+from pipelines.settings import Settings
 from resources.archive import ArchiveResource
 from resources.catalogue import CatalogueResource
 from resources.object_store import ObjectStoreResource
@@ -29,38 +24,29 @@ from resources.region import RegionResource
 from resources.scratch import ScratchResource
 from weft.regions import load
 
-SHIPPED_REGION = Path(__file__).resolve().parents[1] / "deploy" / "regions" / "earth-search-flanders.yaml"
-"""What a fresh clone shows before there is a demo."""
-
 
 def build_defs(
-    region_file: Path | None = None,
-    *,
-    home: Path | None = None,
-    resource_overrides: Mapping[str, Any] | None = None,
+    settings: Settings | None = None, *, resource_overrides: Mapping[str, Any] | None = None
 ) -> dg.Definitions:
     """Definitions of one region.
 
     Args:
-        region_file: its region file; by default ``WEFT_REGION``, or else the demo's if there is one, or else a shipped
-            one.
-        home: folder of local state; by default ``WEFT_HOME``, or else ``.weft``.
+        settings: its region file and where its products are kept; as the environment says by default.
         resource_overrides: resources by name, instead of the ones built here.
 
     Raises:
         RequestError: the region file is missing or wrong.
     """
-    home = (home or Path(os.environ.get("WEFT_HOME") or ".weft")).absolute()
-    path = (region_file or _region_file(home)).absolute()
-    partitions = RegionPartitions(load(path))
+    settings = settings or Settings.of_environment()
+    partitions = RegionPartitions(load(settings.region))
     jobs = region_jobs(partitions.region)
     assets = automated(production_assets(partitions))
     resources = {
-        "region": RegionResource(path=str(path)),
-        "archive": ArchiveResource(region_file=str(path)),
-        "store": ObjectStoreResource(url=os.environ.get("WEFT_STORE") or str(home / "store")),
-        "catalogue": CatalogueResource(url=os.environ.get("WEFT_CATALOG") or str(home / "catalog.sqlite")),
-        "scratch": ScratchResource(directory=os.environ.get("WEFT_SCRATCH") or ""),
+        "region": RegionResource(path=str(settings.region)),
+        "archive": ArchiveResource(region_file=str(settings.region)),
+        "store": ObjectStoreResource(url=settings.store),
+        "catalogue": CatalogueResource(url=settings.catalogue),
+        "scratch": ScratchResource(directory=settings.scratch),
     }
     return dg.Definitions(
         assets=assets,
@@ -69,19 +55,12 @@ def build_defs(
         schedules=[seasonal_schedule(partitions, jobs[COMPOSITES])],
         sensors=[
             archive_sensor(partitions, jobs[COMPOSITES]),
-            automation_sensor(dg.AssetSelection.groups(partitions.region.region.replace("-", "_"))),
+            automation_sensor(),
         ],
         resources=resources | dict(resource_overrides or {}),
         # A run streams blocks with all threads already; a process for each step would only add its start-up.
         executor=dg.in_process_executor,
     )
-
-
-def _region_file(home: Path) -> Path:
-    if named := os.environ.get("WEFT_REGION"):
-        return Path(named)
-    demo = home / "demo" / "region.yaml"
-    return demo if demo.is_file() else SHIPPED_REGION
 
 
 @dg.definitions

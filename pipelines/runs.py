@@ -6,7 +6,7 @@ Belongs here: which runs carry one period through the lane, and what became of e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,12 +105,14 @@ def materialize(
         result = defs.resolve_job_def(job).execute_in_process(
             instance=instance, run_config=_QUIET, tags=dict(box.tags), raise_on_error=False
         )
-        events = result.all_events
-        # Dagster emits the partitions of a range in any order.
-        for found in sorted(_partition_reports(events), key=lambda one: (_LANE.index(one.asset), one.partition)):
-            report.partitions.append(found)
-            notify(found)
-        report.failures += [_failure(event) for event in events if event.is_step_failure]
+        # Dagster emits the partitions of a range in any order. The events come from the instance, for the result does
+        # not hold those of keys that were finished before the run failed.
+        recorded = instance.get_records_for_run(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        found = [_partition_report(record.asset_materialization) for record in recorded.records]
+        for partition in sorted(found, key=lambda one: (_LANE.index(one.asset), one.partition)):
+            report.partitions.append(partition)
+            notify(partition)
+        report.failures += [_failure(event) for event in result.all_events if event.is_step_failure]
         if not result.success:
             break
     return report
@@ -142,18 +144,15 @@ def _ranges(partitions: RegionPartitions, period: str, tile_tracks: Sequence[str
             yield job, box
 
 
-def _partition_reports(events: Iterable[DagsterEvent]) -> Iterator[PartitionReport]:
-    for event in events:
-        if event.is_step_materialization:
-            made = event.step_materialization_data.materialization
-            metadata: dict[str, Any] = {name: value.value for name, value in made.metadata.items()}
-            yield PartitionReport(
-                asset=made.asset_key.path[-1],
-                partition=str(made.partition),
-                status=metadata["status"],
-                message=metadata.get("message", ""),
-                rejected=tuple(metadata.get("rejected", ())),
-            )
+def _partition_report(made: dg.AssetMaterialization) -> PartitionReport:
+    metadata: dict[str, Any] = {name: value.value for name, value in made.metadata.items()}
+    return PartitionReport(
+        asset=made.asset_key.path[-1],
+        partition=str(made.partition),
+        status=metadata["status"],
+        message=metadata.get("message", ""),
+        rejected=tuple(metadata.get("rejected", ())),
+    )
 
 
 def _failure(event: DagsterEvent) -> Failure:

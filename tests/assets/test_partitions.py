@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_a_year_of_any_calendar_is_covered_without_gap_by_windows_of_consecutive
             current_time=datetime(2020, 1, 15, tzinfo=UTC)
         )
         windows = [window(calendar, key) for key in keys]
-        assert all(one.end == following.start for one, following in zip(windows, windows[1:], strict=False)), calendar
+        assert all(one.end == following.start for one, following in itertools.pairwise(windows)), calendar
 
 
 def test_period_comes_first_in_every_key() -> None:

@@ -15,6 +15,7 @@ import yaml
 from assets.partitions import RegionPartitions
 from pipelines.definitions import build_defs
 from pipelines.runs import Report, materialize
+from pipelines.settings import Settings
 from resources.catalogue import Catalogue
 from resources.object_store import ObjectStore
 from weft.regions import load
@@ -85,5 +86,5 @@ def region_file(tiny_archive: Path, tmp_path: Path) -> Path:
 def lane(region_file: Path, tmp_path: Path) -> Iterator[LaneHarness]:
     home = tmp_path / "home"
     with dg.DagsterInstance.local_temp(str(tmp_path), {"telemetry": {"enabled": False}}) as instance:
-        defs = build_defs(region_file, home=home)
+        defs = build_defs(Settings.of_home(home, region_file))
         yield LaneHarness(region_file, home, defs, RegionPartitions(load(region_file)), instance)

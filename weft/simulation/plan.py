@@ -2,6 +2,9 @@
 
 Belongs here: the list of granules with the identity ESA would give them, and the defects seeded into them. Not here:
 making pixels (``studio``) or documents (``archive``).
+
+Baselines before and after 04.00 meet within one season because every third pass has been reprocessed, as ESA did for
+Collection 1: nothing can be told from a date.
 """
 
 from __future__ import annotations

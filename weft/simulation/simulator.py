@@ -114,10 +114,14 @@ def _take_all(
         jobs += [here[first : first + _AT_ONCE] for first in range(0, len(here), _AT_ONCE)]
     shots: list[Shot] = []
     with ThreadPoolExecutor(workers) as pool:
-        for done in as_completed([pool.submit(take, scenery, job, folder) for job in jobs]):
-            shots += done.result()
-            if progress:
-                progress(len(shots), len(planned))
+        try:
+            for done in as_completed([pool.submit(take, scenery, job, folder) for job in jobs]):
+                shots += done.result()
+                if progress:
+                    progress(len(shots), len(planned))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return shots
 
 

@@ -1,0 +1,112 @@
+"""What Dagster's tools load, and the instance they run in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.instance.config import dagster_instance_config
+from dagster._core.remote_representation.external_data import RepositorySnap
+
+from pipelines.definitions import build_defs
+from pipelines.instance import open_instance
+from pipelines.settings import Settings
+from weft.errors import RequestError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_partitioned_edge_has_a_mapping_in_the_snapshot_that_host_processes_get(region_file: Path) -> None:
+    defs = build_defs(Settings.of_home(region_file.parent, region_file))
+    nodes = RepositorySnap.from_def(defs.get_repository_def()).asset_nodes
+    edges = {
+        (edge.parent_asset_key.path[-1], node.asset_key.path[-1]): type(edge.partition_mapping).__name__
+        for node in nodes
+        for edge in node.parent_edges
+    }
+    assert edges == {
+        ("archive_items", "calibrated_datasets"): "IdentityPartitionMapping",
+        ("calibrated_datasets", "scene_stack"): "IdentityPartitionMapping",
+        ("scene_stack", "tile_composite"): "IdentityPartitionMapping",
+        ("tile_composite", "orbit_mosaic"): "MultiPartitionMapping",
+        ("orbit_mosaic", "mosaic"): "MultiPartitionMapping",
+        ("mosaic", "mosaic_expressions"): "IdentityPartitionMapping",
+    }
+
+
+def test_every_asset_takes_ranges_tries_again_and_belongs_to_its_region(region_file: Path) -> None:
+    defs = build_defs(Settings.of_home(region_file.parent, region_file))
+    for asset in defs.resolve_asset_graph().assets_defs:
+        if not asset.is_executable:
+            continue
+        assert asset.key.path[0] == "tiny"
+        assert asset.backfill_policy == dg.BackfillPolicy.multi_run(50)
+        assert asset.op.retry_policy is not None
+        assert asset.op.retry_policy.max_retries >= 1
+
+
+def test_only_composites_are_stopped_by_their_checks(region_file: Path) -> None:
+    defs = build_defs(Settings.of_home(region_file.parent, region_file))
+    blocking = {
+        (key.asset_key.path[-1], key.name)
+        for key in defs.resolve_asset_graph().asset_check_keys
+        if defs.resolve_asset_graph().get(key).blocking
+    }
+    assert blocking == {("tile_composite", "stored_bytes"), ("tile_composite", "valid_stac")}
+
+
+def test_everything_that_starts_work_by_itself_is_off_until_someone_turns_it_on(region_file: Path) -> None:
+    repository = build_defs(Settings.of_home(region_file.parent, region_file)).get_repository_def()
+    assert {one.name: one.default_status.value for one in repository.sensor_defs} == {
+        "new_archive_items": "STOPPED",
+        "mosaics_follow_composites": "STOPPED",
+    }
+    assert {one.name: one.default_status.value for one in repository.schedule_defs} == {"closed_period": "STOPPED"}
+
+
+def test_a_region_file_that_is_wrong_says_so(region_file: Path) -> None:
+    document = yaml.safe_load(region_file.read_text())
+    region_file.write_text(yaml.safe_dump(document | {"colour": "red"}))
+    with pytest.raises(RequestError, match="colour"):
+        build_defs(Settings.of_home(region_file.parent, region_file))
+
+
+def test_resources_can_be_overridden(region_file: Path) -> None:
+    other = build_defs(
+        Settings.of_home(region_file.parent, region_file),
+        resource_overrides={"store": "another"},
+    )
+    assert other.resources["store"] == "another"
+
+
+def test_a_fresh_clone_loads(tmp_path: Path) -> None:
+    """From ``workspace.yaml``, without a demo, a home or any setting."""
+    settings = {"WEFT_HOME": str(tmp_path), "DAGSTER_HOME": str(tmp_path), "DAGSTER_DISABLE_TELEMETRY": "yes"}
+    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")} | settings
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_shipped_instance_settings_are_what_dagster_understands(tmp_path: Path) -> None:
+    """The loader refuses unknown keys and wrong types."""
+    with open_instance(tmp_path / "dagster") as instance:
+        settings, _ = dagster_instance_config(str(tmp_path / "dagster"))
+        assert settings == yaml.safe_load((ROOT / "deploy" / "dagster.yaml").read_text())
+        assert not instance.telemetry_enabled
+        assert instance.run_monitoring_enabled
+        assert instance.run_retries_enabled
+        assert instance.get_concurrency_config().pool_config.default_pool_limit == 1
+        assert instance.get_concurrency_config().pool_config.pool_granularity.value == "run"
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "dagster.yaml").write_text("run_monitoring: {enabeld: true}\n")
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        dagster_instance_config(str(broken))
