@@ -118,6 +118,7 @@ def _checks(
                 check_name=check,
                 asset_key=lane.key(name),
                 severity=dg.AssetCheckSeverity.ERROR if check in BLOCKING else dg.AssetCheckSeverity.WARN,
+                description="; ".join(f"{item_id}: {problem}" for item_id, problem in list(bad.items())[:5]),
                 metadata={"checked": len(items), "bad": dg.MetadataValue.json(bad)},
             )
 

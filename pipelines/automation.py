@@ -19,17 +19,24 @@ def follow_inputs() -> dg.AutomationCondition[dg.AssetKey]:
     """Run a partition once all its inputs are there, none is being made, and any has changed since it last ran.
 
     All periods are looked at, not the latest only: late and reprocessed scenes reach old seasons too. "Changed" means a
-    new data version; re-making the same composite starts nothing.
+    new data version; re-making the same composite starts nothing. A run that fails is not asked for again until an
+    input changes.
     """
     condition = dg.AutomationCondition
-    wanted = condition.missing() | condition.any_deps_match(condition.data_version_changed())
+    wanted = (
+        (condition.missing() & condition.initial_evaluation())
+        | condition.newly_missing()
+        | condition.any_deps_match(condition.data_version_changed())
+    )
     ready = (
         ~condition.any_deps_missing()
         & ~condition.any_deps_in_progress()
         & ~condition.in_progress()
         & condition.all_deps_blocking_checks_passed()
     )
-    return (wanted.since_last_handled() & ready).with_label("follow_inputs")
+    # Not `since_last_handled`: that forgets what was wanted when the sensor is first turned on.
+    handled = condition.newly_requested() | condition.newly_updated()
+    return (wanted.since(handled) & ready).with_label("follow_inputs")
 
 
 def automated(assets: Iterable[dg.AssetsDefinition | dg.AssetSpec]) -> list[dg.AssetsDefinition | dg.AssetSpec]:

@@ -19,7 +19,7 @@ from typing import Any
 from rasterio.errors import RasterioError
 
 from resources.catalogues.port import Catalogue, check_id
-from resources.object_store import ObjectStore
+from resources.object_stores.port import ObjectStore
 from weft.errors import IntegrityError, RequestError
 from weft.rasters.cog import check_cog
 from weft.rasters.gdal import UnreadableRaster

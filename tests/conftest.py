@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from weft.simulation import simulate
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -15,4 +17,12 @@ def shared_data() -> Path:
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the real sample scenes (../shared/data) are not on this machine")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated archive: a folder with ``archive`` and ``region.yaml``; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("tiny")
+    simulate(folder, preset="tiny", seed=1)
     return folder

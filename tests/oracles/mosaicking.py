@@ -46,6 +46,13 @@ def weight(method: str, distance_km: float, count: int) -> float:
     return inverse * taper * count / (count + 2)
 
 
+def integer_weight(method: str, distance_km: float, count: int) -> int:
+    """Weight in units of 2^-28, at least one where the track has data."""
+    if method == "mean" or count == 0:
+        return int(count > 0)
+    return max(1, int(weight(method, distance_km, count) * 2**28 + 0.5))
+
+
 def blend(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted mean per pixel in rational numbers, rounded half up."""
     out = np.zeros(values.shape[1:], np.uint16)

@@ -19,7 +19,6 @@ from pipelines.settings import Settings
 from resources.catalogue import Catalogue
 from resources.object_store import ObjectStore
 from weft.regions import load
-from weft.simulation import simulate
 
 TILE_TRACKS = ("R008_31UFS", "R051_31UES", "R051_31UFS")
 PERIOD = "2021-06"
@@ -60,14 +59,6 @@ class LaneHarness:
 def _is_of(path: Path, track: str, tile: str) -> bool:
     properties = json.loads(path.read_text())["properties"]
     return (properties["sat:relative_orbit"], properties["s2:mgrs_tile"]) == (int(track[1:]), tile)
-
-
-@pytest.fixture(scope="session")
-def tiny_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``archive`` and ``region.yaml``; copy it before changing it."""
-    folder = tmp_path_factory.mktemp("tiny")
-    simulate(folder, preset="tiny", seed=1)
-    return folder
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ DEADLINE_S = 170  # the backfill daemon looks up every 30 seconds, once for each
 T = TypeVar("T")
 
 CHAIN = ("calibrated_datasets", "scene_stack", "tile_composite", "orbit_mosaic", "mosaic", "mosaic_expressions")
-# GraphQL takes an identity mapping, an empty tuple, for none; test_definitions reads those edges from the snapshot itself.
+# GraphQL takes an identity mapping, an empty tuple, for none; test_definitions reads those edges from the snapshot.
 IDENTITY, MULTI = None, "MultiPartitionMapping"
 EDGES = {
     ("archive_items", "calibrated_datasets"): IDENTITY,

@@ -142,6 +142,33 @@ def test_a_failure_in_the_middle_of_a_range_keeps_what_was_finished(
     }
 
 
+def test_a_composite_whose_file_was_damaged_in_the_store_stops_the_chain(lane: LaneHarness) -> None:
+    lane.run(tile_tracks=["R008_31UFS"])
+    item = lane.catalogue.get("composites", f"tiny_{PERIOD}_R008_31UFS")
+    assert item is not None
+    path = lane.store.fetch(lane.store.key_of(item["assets"]["count"]["href"]), lane.home)
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    report = lane.run(tile_tracks=["R008_31UFS"])
+    assert [failure.step for failure in report.failures] == ["tile_composite_checks"]
+    assert "stored_bytes" in report.failures[0].message
+    assert not statuses(report, "orbit_mosaic")
+    checks = {
+        evaluation.check_name: evaluation
+        for record in lane.instance.get_records_for_run(
+            lane.instance.get_runs(limit=1)[0].run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        ).records
+        if (evaluation := record.event_log_entry.asset_check_evaluation)
+    }
+    assert {name: check.passed for name, check in checks.items()} == {
+        "stored_bytes": False,
+        "valid_stac": True,
+        "enough_valid_pixels": True,
+        "plausible_values": True,
+    }
+    assert list(checks["stored_bytes"].metadata["bad"].value) == [item["id"]]
+
+
 @pytest.mark.parametrize(
     ("period", "tile_tracks", "message"),
     [("2021-07", None, "closed so far: 2021-06"), ("2035-03", None, "2035-03"), (PERIOD, ["R051_99ZZZ"], "R051_99ZZZ")],

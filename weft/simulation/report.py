@@ -23,11 +23,12 @@ from weft.mosaicking.tracks import distance_to_centre
 from weft.periods import TimeWindow
 from weft.rasters.grid import Bounds, Grid
 from weft.rasters.product import SourceProduct
-from weft.rasters.quicklook import DIFFERENCE, Ramp, as_data_uri, quicklook, single
+from weft.rasters.quicklook import DIFFERENCE, Ramp, as_data_uri, quicklook, rgb, single
 from weft.simulation.accuracy import accuracy, difference, read
 from weft.simulation.truth import Truth
 
 _PICTURE = 300
+_OVERVIEW = 1000
 _SHARE = Ramp(((0.0, "#2b3a67"), (0.5, "#f7f7f7"), (1.0, "#b5651d")))
 _PREFERRED_BAND = "red"
 
@@ -73,11 +74,13 @@ class Findings:
         sections: one for each product, by collection and id.
         seam_steps: blending method -> largest step at a swath edge, None where there is no such edge.
         shares: how much the first track gives, by method.
+        overview: PNG of all sheets of the mosaic together.
     """
 
     sections: tuple[Section, ...]
     seam_steps: Mapping[str, float | None]
     shares: tuple[Picture, ...]
+    overview: bytes
 
 
 def examine(entries: Sequence[Entry], truth: Truth, window: TimeWindow) -> Findings:
@@ -95,11 +98,12 @@ def examine(entries: Sequence[Entry], truth: Truth, window: TimeWindow) -> Findi
         sections.append(Section(entry.collection, entry.product.id, bands, (*_quicklooks(entry.product), picture)))
     sections.sort(key=lambda section: (section.collection, section.id))
     steps, shares = _seams([entry for entry in entries if entry.collection == "orbit-mosaics"])
-    return Findings(tuple(sections), steps, tuple(shares))
+    mosaics = [entry.product for entry in entries if entry.collection == "mosaics"]
+    return Findings(tuple(sections), steps, tuple(shares), _overview(mosaics))
 
 
 def write(directory: Path, findings: Findings, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Write ``report.json`` and ``report.html``.
+    """Write ``report.json``, ``report.html`` and ``mosaic.png``.
 
     Args:
         directory: where they go.
@@ -117,13 +121,14 @@ def write(directory: Path, findings: Findings, facts: Mapping[str, Any]) -> dict
         loader=jinja2.PackageLoader("weft.simulation", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
     page = environment.get_template("report.html.jinja").render(document=document, findings=findings)
+    (directory / "mosaic.png").write_bytes(findings.overview)
     (directory / "report.html").write_text(page, encoding="utf-8")
     (directory / "report.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return document
 
 
 def _compare(product: SourceProduct, truth: Truth, window: TimeWindow) -> tuple[dict[str, Any], Picture]:
-    found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+    found: dict[str, dict[str, dict[str, float | None]]] = defaultdict(dict)
     picture = None
     for source in product.layers.values():
         band, statistic = source.layer.band, source.layer.statistic
@@ -154,12 +159,10 @@ def _seams(orbit_mosaics: Sequence[Entry]) -> tuple[dict[str, float | None], lis
     """Steps at swath edges for every method over all sheets together, and how the first track's share falls off."""
     canvas = _canvas([entry.product.grid for entry in orbit_mosaics])
     tracks = sorted({entry.track for entry in orbit_mosaics if entry.track})
-    count = np.zeros((len(tracks), *canvas.shape), np.uint16)
-    for entry in orbit_mosaics:
-        grid = entry.product.grid
-        row, col = round((canvas.top - grid.top) / grid.y_size), round((grid.left - canvas.left) / grid.x_size)
-        seen = read(entry.product.layers["count"])
-        count[tracks.index(str(entry.track)), row : row + grid.height, col : col + grid.width] = seen
+    count = np.stack(
+        [_joined([one.product for one in orbit_mosaics if one.track == track], "count", canvas) for track in tracks]
+    )
+    count = np.nan_to_num(count).astype(np.uint16)
     distance = np.stack([distance_to_centre(track, canvas) for track in tracks])
     steps, pictures = {}, []
     for method in get_args(Method):
@@ -170,6 +173,23 @@ def _seams(orbit_mosaics: Sequence[Entry]) -> tuple[dict[str, float | None], lis
             Picture(f"share of {tracks[0]}, {method}", as_data_uri(single(first, _SHARE, max_size=2 * _PICTURE)))
         )
     return steps, pictures
+
+
+def _overview(mosaics: Sequence[SourceProduct]) -> bytes:
+    canvas = _canvas([product.grid for product in mosaics])
+    statistic = "p50" if "red_p50" in mosaics[0].layers else "medoid"
+    channels = [_joined(mosaics, f"{band}_{statistic}", canvas) for band in ("red", "green", "blue")]
+    return rgb(*channels, max_size=_OVERVIEW)
+
+
+def _joined(products: Sequence[SourceProduct], key: str, canvas: Grid) -> npt.NDArray[np.float64]:
+    """One layer of products that lie on the lattice of the canvas; NaN where there is none."""
+    joined = np.full(canvas.shape, np.nan)
+    for product in products:
+        grid = product.grid
+        row, col = round((canvas.top - grid.top) / grid.y_size), round((grid.left - canvas.left) / grid.x_size)
+        joined[row : row + grid.height, col : col + grid.width] = read(product.layers[key])
+    return joined
 
 
 def _canvas(grids: Sequence[Grid]) -> Grid:

@@ -37,7 +37,7 @@ from weft.simulation.weather import Sky, Weather
 ANGLE_NODATA = 65_535
 MULTIBAND_KEY = "msi"
 
-_BLOCK = 1024
+_BLOCK = 512
 _FINE_BANDS = tuple(band for band in BANDS if band not in COARSE_BANDS)
 _STRIPED_BANDS = ("green", "swir16")
 _OLD_GAIN = 1.01
