@@ -15,7 +15,6 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +33,7 @@ from tests.oracles import mosaicking as mosaic_oracle
 from weft import regions
 from weft.mosaicking import distance_to_centre
 from weft.periods import window
+from weft.rasters.gdal import environment, open_raster
 from weft.rasters.grid import Grid
 from weft.regions import Region
 from weft.stac import Item
@@ -97,7 +97,7 @@ class Published:
         for key, asset in item["assets"].items():
             if key != "thumbnail":
                 path = self._store.fetch(self._store.key_of(asset["href"]), self._scratch)
-                with rasterio.open(path) as dataset:
+                with environment(), open_raster(path) as dataset:
                     found[key] = dataset.read(1)
         return found
 

@@ -1,7 +1,7 @@
 """Object stores over obstore: a local directory or an S3 bucket.
 
-Belongs here: everything obstore, S3 and file systems need to keep the port's promises. Not here: the promises (``port``)
-or configuration (``resources.object_store``).
+Belongs here: everything obstore, S3 and file systems need to keep the port's promises. Not here: the promises
+(``port``) or configuration (``resources.object_store``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The object store port: immutable bytes under keys.
 
-Belongs here: the protocol, its value object and what a key may look like. Not here: where the bytes are (``obstores``) or
-which keys products get (``resources.publishing``).
+Belongs here: the protocol, its value object and what a key may look like. Not here: where the bytes are (``obstores``)
+or which keys products get (``resources.publishing``).
 
 Objects are created once and never changed. That is what lets readers re-use what they fetched and publishers repeat
 themselves after a crash.

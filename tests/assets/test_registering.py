@@ -68,7 +68,7 @@ def test_a_truncated_file_and_a_missing_one_are_told_before_a_pixel_is_read(
 
 
 @pytest.mark.parametrize(
-    "href", ["/etc/passwd.tif", "../../../../etc/passwd.tif", "https://evil.example/x.tif", "/vsicurl/x"]
+    "href", ["/etc/passwd.tif", "../../../../etc/passwd.tif", "https://evil.example/x.tif", "/vsicurl/x.tif"]
 )
 def test_a_scene_whose_href_leaves_the_archive_is_set_aside(
     archive: SceneArchive, entry: ArchivedItem, href: str

@@ -48,9 +48,7 @@ class LaneHarness:
 
     def scenes_of(self, track: str, tile: str) -> list[Path]:
         """Item files of one tile_track."""
-        return sorted(self.scenes.glob(f"*{track}_*T{tile}*/*.json")) or sorted(
-            path for path in self.scenes.glob("*/*.json") if _is_of(path, track, tile)
-        )
+        return sorted(path for path in self.scenes.glob("*/*.json") if _is_of(path, track, tile))
 
     def run(self, period: str = PERIOD, **options: object) -> Report:
         return materialize(self.defs, self.partitions, self.instance, period=period, **options)

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 import assets.composites
+from assets.partitions import TILE_TRACK, partition_key
 from pipelines.runs import Report
 from tests.pipelines.conftest import PERIOD, LaneHarness
 from weft.errors import RequestError
@@ -96,6 +97,14 @@ def test_a_period_without_scenes_is_empty_and_says_where_was_searched(lane: Lane
     for part in ("sentinel-2-l2a", "file:./archive/catalog.json", "2021-09-13", "R008_31UFS"):
         assert part in message
     assert not lane.catalogue.collections()
+
+
+def test_one_partition_can_be_run_by_its_key_as_the_ui_does(lane: LaneHarness) -> None:
+    key = partition_key("2021-09", TILE_TRACK, "R008_31UFS")
+    job = lane.defs.resolve_job_def("composites")
+    assert job.execute_in_process(partition_key=key, instance=lane.instance, raise_on_error=False).success
+    shown = metadata(lane, "tile_composite", key)
+    assert shown["status"].value == "empty"
 
 
 def test_a_composite_whose_scenes_have_gone_is_withdrawn(lane: LaneHarness) -> None:

@@ -6,6 +6,7 @@ Belongs here: errors as numbers and as arrays. Not here: the truth (``truth``) o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from weft.periods import TimeWindow
 from weft.rasters.gdal import environment, open_raster
 from weft.rasters.product import LayerSpec, SourceLayer, SourceProduct
 from weft.rasters.values import physical
+from weft.simulation.spectra import BANDS
 from weft.simulation.truth import Truth
 
 
@@ -34,19 +36,20 @@ class Accuracy:
     pixels: int
 
 
-def difference(layer: SourceLayer, product: SourceProduct, truth: Truth, window: TimeWindow) -> npt.NDArray[np.float32]:
-    """Reflectance of a layer minus the truth, float32 (y, x), NaN where the layer has no value.
+def differences(
+    product: SourceProduct, truth: Truth, window: TimeWindow
+) -> Iterator[tuple[LayerSpec, npt.NDArray[np.float32]]]:
+    """Every reflectance layer of a product, with its values minus the truth: float32 (y, x), NaN where it has none.
 
     A medoid is compared with the median of the truth over the period, a percentile with the same percentile.
-
-    Raises:
-        KeyError: the layer is no reflectance.
     """
-    spec = layer.layer
-    if spec.band is None or spec.statistic is None:
-        raise KeyError(f"{spec.key} is no reflectance")
-    found = read(layer)
-    return found - truth.reflectance(spec.band, product.grid, window, percentile_of(spec))
+    layers = [source for source in product.layers.values() if source.layer.band and source.layer.statistic]
+    wanted = tuple(sorted({percentile_of(source.layer) for source in layers}))
+    expected = truth.reflectances(product.grid, window, wanted)
+    for source in layers:
+        spec = source.layer
+        known = expected[wanted.index(percentile_of(spec)), BANDS.index(str(spec.band))]
+        yield spec, (read(source) - known).astype(np.float32)
 
 
 def accuracy(errors: npt.NDArray[np.float32]) -> Accuracy:

@@ -24,7 +24,7 @@ from weft.periods import TimeWindow
 from weft.rasters.grid import Bounds, Grid
 from weft.rasters.product import SourceProduct
 from weft.rasters.quicklook import DIFFERENCE, Ramp, as_data_uri, quicklook, rgb, single
-from weft.simulation.accuracy import accuracy, difference, read
+from weft.simulation.accuracy import accuracy, differences, read
 from weft.simulation.truth import Truth
 
 _PICTURE = 300
@@ -130,11 +130,8 @@ def write(directory: Path, findings: Findings, facts: Mapping[str, Any]) -> dict
 def _compare(product: SourceProduct, truth: Truth, window: TimeWindow) -> tuple[dict[str, Any], Picture]:
     found: dict[str, dict[str, dict[str, float | None]]] = defaultdict(dict)
     picture = None
-    for source in product.layers.values():
-        band, statistic = source.layer.band, source.layer.statistic
-        if band is None or statistic is None:
-            continue
-        errors = difference(source, product, truth, window)
+    for spec, errors in differences(product, truth, window):
+        band, statistic = str(spec.band), str(spec.statistic)
         found[band][statistic] = {key: _finite(value) for key, value in asdict(accuracy(errors)).items()}
         if picture is None or (band, statistic) == (_PREFERRED_BAND, "p50"):
             picture = Picture(
@@ -159,10 +156,10 @@ def _seams(orbit_mosaics: Sequence[Entry]) -> tuple[dict[str, float | None], lis
     """Steps at swath edges for every method over all sheets together, and how the first track's share falls off."""
     canvas = _canvas([entry.product.grid for entry in orbit_mosaics])
     tracks = sorted({entry.track for entry in orbit_mosaics if entry.track})
-    count = np.stack(
-        [_joined([one.product for one in orbit_mosaics if one.track == track], "count", canvas) for track in tracks]
-    )
-    count = np.nan_to_num(count).astype(np.uint16)
+    counted = [
+        _joined([one.product for one in orbit_mosaics if one.track == track], "count", canvas) for track in tracks
+    ]
+    count = np.nan_to_num(np.stack(counted)).astype(np.uint16)
     distance = np.stack([distance_to_centre(track, canvas) for track in tracks])
     steps, pictures = {}, []
     for method in get_args(Method):

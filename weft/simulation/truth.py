@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from weft.compositing.percentiles import percentiles as over_time
 from weft.errors import RequestError
 from weft.periods import TimeWindow
 from weft.rasters.grid import Grid, Window
@@ -55,40 +56,44 @@ class Truth:
             ) from error
 
     def reflectance(self, band: str, grid: Grid, window: TimeWindow, percentile: float) -> npt.NDArray[np.float32]:
-        """Percentile over a period of the reflectance without cloud, noise or view-angle effect.
-
-        The ground is taken every five days, whether or not a satellite passed. A pixel as fine as the archive's finest
-        is the ground at its centre, which is how scenes are made; a coarser one is the mean over as many such points
-        as fit (the scenes' coarse bands are means of 2 x 2).
-
-        Args:
-            band: Common Band Name.
-            grid: any grid in any CRS; at 10 m take it by windows, memory follows its size.
-            window: the period.
-            percentile: 0 to 100, interpolated linearly; 50 is what a medoid is compared with.
-
-        Returns:
-            float32 (y, x), read-only.
+        """One band and percentile of :meth:`reflectances`, float32 (y, x), read-only.
 
         Raises:
             RequestError: the archive has no such band.
         """
         if band not in BANDS:
             raise RequestError(f"band {band!r} is not simulated; use one of {', '.join(BANDS)}")
-        values: npt.NDArray[np.float32] = _percentile(self.landscape, grid, window, percentile)[BANDS.index(band)]
-        return values
+        found: npt.NDArray[np.float32] = self.reflectances(grid, window, (percentile,))[0, BANDS.index(band)]
+        return found
+
+    def reflectances(self, grid: Grid, window: TimeWindow, percentiles: tuple[float, ...]) -> npt.NDArray[np.float32]:
+        """Percentiles over a period of the reflectance without cloud, noise or view-angle effect.
+
+        The ground is taken every five days, whether or not a satellite passed. A pixel as fine as the archive's finest
+        is the ground at its centre, which is how scenes are made; a coarser one is the mean over as many such points
+        as fit (the scenes' coarse bands are means of 2 x 2).
+
+        Args:
+            grid: any grid in any CRS; at 10 m take it by windows, memory follows its size.
+            window: the period.
+            percentiles: 0 to 100, interpolated linearly; 50 is what a medoid is compared with.
+
+        Returns:
+            float32 (percentile, band, y, x) in the order of ``spectra.BANDS``, read-only.
+        """
+        return _percentiles(self.landscape, grid, window, percentiles)
 
 
-@lru_cache(maxsize=8)
-def _percentile(landscape: Landscape, grid: Grid, window: TimeWindow, percentile: float) -> npt.NDArray[np.float32]:
-    # All bands at once, as they cost little more than one: callers ask for one after the other.
+@lru_cache(maxsize=4)
+def _percentiles(
+    landscape: Landscape, grid: Grid, window: TimeWindow, percentiles: tuple[float, ...]
+) -> npt.NDArray[np.float32]:
     count = max(1, round((window.end - window.start) / _EVERY))
     step = (window.end - window.start) / count
     days = np.array([(window.start + step * (index + 0.5)).timetuple().tm_yday for index in range(count)], np.float64)
     points = max(1, math.ceil(round(max(grid.x_size, grid.y_size) / landscape.pixel, 6)))
-    values = np.empty((len(BANDS), *grid.shape), np.float32)
 
-    def fill(strip: Window) -> None:
+    def look(strip: Window) -> npt.NDArray[np.float32]:
         here = grid.of_window(strip)
         dense = Grid(
             grid.crs,
@@ -100,11 +105,17 @@ def _percentile(landscape: Landscape, grid: Grid, window: TimeWindow, percentile
             here.height * points,
         )
         seen, _ = reflectance(landscape.cover(dense), days)
-        pixels = seen.reshape(count, len(BANDS), here.height, points, here.width, points).mean(axis=(3, 5))
-        values[:, strip.slices[0], strip.slices[1]] = np.percentile(pixels, percentile, axis=0)
+        pixels: npt.NDArray[np.float32] = seen.reshape(count, len(BANDS), here.height, points, here.width, points).mean(
+            axis=(3, 5), dtype=np.float32
+        )
+        return pixels
 
-    rows = max(1, _STRIP_PIXELS // (grid.width * points * points))
+    values = np.empty((len(percentiles), len(BANDS), *grid.shape), np.float32)
+    strips = list(grid.blocks(max(1, _STRIP_PIXELS // (grid.width * points * points)), grid.width))
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(fill, grid.blocks(rows, grid.width)))
+        for strip, pixels in zip(strips, pool.map(look, strips), strict=True):
+            valid = np.ones((count, strip.height, strip.width), bool)
+            for band in range(len(BANDS)):
+                values[:, band, strip.slices[0]] = over_time(pixels[:, band], valid, percentiles)[0]
     values.setflags(write=False)
     return values
