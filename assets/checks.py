@@ -39,7 +39,10 @@ def stored_bytes(item: Item, store: ObjectStore) -> str | None:
         except RequestError as error:
             return str(error)
         if (f"1220{digest}", size) != (asset["file:checksum"], asset["file:size"]):
-            return f"{key}: {asset['href']} holds other bytes than were published; make the partition again"
+            return (
+                f"{key}: {asset['href']} holds other bytes than were published; delete it and the item, and make the "
+                "partition again"
+            )
     return None
 
 

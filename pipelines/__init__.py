@@ -2,3 +2,11 @@
 
 Not here: what an asset does (``assets``).
 """
+
+import warnings
+
+from dagster import BetaWarning
+
+# Both are used on purpose and Dagster is pinned below its next minor version, so a user can do nothing about them.
+for _subject in ("Parameter `backfill_policy` of function `asset`", "Class `MultiPartitionMapping`"):
+    warnings.filterwarnings("ignore", message=f"{_subject} is currently in beta", category=BetaWarning)

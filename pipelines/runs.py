@@ -19,7 +19,8 @@ from weft.errors import RequestError
 from weft.regions import track_of
 
 _LANE = [asset for assets in JOB_ASSETS.values() for asset in assets]
-_QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+# Failures come back in the report; as Dagster logs them, each would be a traceback of a hundred lines on the terminal.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,8 +96,8 @@ def validate_items(
 
 def _catalogue() -> Catalogue:
     url = Settings.of_environment().catalogue
-    path = Path(url.removeprefix("sqlite:///"))
-    if not path.exists():
+    path = url.removeprefix("sqlite:///")
+    if "://" not in path and not Path(path).exists():
         raise RequestError(
             f"there is no catalogue at {path}; set WEFT_HOME or WEFT_CATALOG, or materialise something first"
         )

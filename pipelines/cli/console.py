@@ -6,6 +6,7 @@ Belongs here: consoles and the printing of what a materialisation did. Not here:
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pipelines.runs import PartitionReport, Report
-from weft.errors import WeftError
+from weft.errors import RequestError, WeftError
 
-output = Console()
+_PIPE_WIDTH = 160
+"""Columns of a table that no terminal shows; the 80 that rich assumes would cut item ids in two."""
+
+output = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 errors = Console(stderr=True)
 
 
@@ -65,8 +69,16 @@ def summary(report: Report) -> Table:
 
 
 def check(report: Report) -> None:
-    """Print what was set aside; raise :class:`WeftError` if a step failed."""
+    """Print what was set aside, and turn failed steps into an error.
+
+    Raises:
+        RequestError: every step that failed did so because the request is wrong.
+        WeftError: a step failed for another reason.
+    """
     for scene in report.rejected:
         errors.print(f"[yellow]set aside[/] {scene['id']}: {scene['reason']}", soft_wrap=True, highlight=False)
     if report.failures:
-        raise WeftError("; ".join(f"{failure.step}: {failure.message}" for failure in report.failures))
+        message = "; ".join(f"{failure.step}: {failure.message}" for failure in report.failures)
+        if all(failure.kind == RequestError.__name__ for failure in report.failures):
+            raise RequestError(message)
+        raise WeftError(f"{message} (the run in the Dagster UI has the traceback)")

@@ -17,6 +17,7 @@ from pipelines.definitions import build_defs
 from pipelines.instance import open_instance
 from pipelines.runs import materialize
 from pipelines.settings import Settings
+from resources.archive import ArchiveResource
 from weft import regions
 from weft.errors import RequestError
 
@@ -53,6 +54,15 @@ def materialize_region(
         output.print(summary(report))
     check(report)
     if all(one.status == "empty" for one in report.partitions):
-        raise RequestError(f"period {period} of {region_file} is empty: {report.partitions[0].message}")
+        raise RequestError(
+            f"period {period} of {region_file} is empty: {report.partitions[0].message}. {_held(region_file)}; choose a "
+            "period within, or correct archive or tiles in the region file"
+        )
     if report.rejected:
         raise typer.Exit(3)
+
+
+def _held(region_file: Path) -> str:
+    extent = ArchiveResource(region_file=str(region_file)).open().extent()
+    first, last = (f"{day:%Y-%m-%d}" if day else "an unknown day" for day in (extent.first, extent.last))
+    return f"The collection holds scenes from {first} to {last}"

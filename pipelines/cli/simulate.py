@@ -19,4 +19,6 @@ def simulate(
     """Simulate a Sentinel-2 archive whose truth is known."""
     with steps("simulating") as progress:
         made = simulation.simulate(directory, preset=preset, seed=seed, progress=progress)
-    output.print(made, highlight=False)
+    verb = "simulated" if made.created else "found, as asked for,"
+    output.print(f"{verb} {made.granules} scenes: {made.archive}", soft_wrap=True, highlight=False)
+    output.print(f"region file: {made.region}, truth: {made.truth}", soft_wrap=True, highlight=False)

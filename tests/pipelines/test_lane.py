@@ -178,6 +178,18 @@ def test_a_composite_whose_file_was_damaged_in_the_store_stops_the_chain(lane: L
     assert list(checks["stored_bytes"].metadata["bad"].value) == [item["id"]]
 
 
+def test_checks_started_by_themselves_look_at_everything_the_region_has_published(lane: LaneHarness) -> None:
+    lane.run(tile_tracks=["R051_31UES", "R051_31UFS"])
+    sweep = dg.define_asset_job(
+        "sweep", selection=dg.AssetSelection.checks_for_assets(dg.AssetKey(["tiny", "tile_composite"]))
+    )
+    job = dg.Definitions.merge(lane.defs, dg.Definitions(jobs=[sweep])).resolve_job_def("sweep")
+    result = job.execute_in_process(instance=lane.instance)
+    found = result.get_asset_check_evaluations()
+    assert [check.metadata["checked"].value for check in found] == [2] * 4
+    assert all(check.passed for check in found)
+
+
 @pytest.mark.parametrize(
     ("period", "tile_tracks", "message"),
     [("2021-07", None, "closed so far: 2021-06"), ("2035-03", None, "2035-03"), (PERIOD, ["R051_99ZZZ"], "R051_99ZZZ")],

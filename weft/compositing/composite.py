@@ -20,12 +20,12 @@ from typing import Any
 import numba
 import numpy as np
 import numpy.typing as npt
-from weft.compositing.medoid import medoid
-from weft.compositing.percentiles import percentiles
 
 from weft.bands import BANDS
 from weft.calibration.sentinel2 import REFLECTANCE_SCALE, BandCalibration, observe, valid_classes
+from weft.compositing.medoid import medoid
 from weft.compositing.observations import Observation
+from weft.compositing.percentiles import percentiles
 from weft.errors import SceneRejected
 from weft.rasters.cog import LayerWriter
 from weft.rasters.gdal import environment
