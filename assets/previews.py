@@ -70,7 +70,7 @@ def _rows(item: Item) -> Iterator[dg.TableRecord]:
     for key, asset in item["assets"].items():
         for band in asset.get("bands", ()):
             found = band.get("statistics", {})
-            numbers = {name: found[name] for name in _STATISTICS if name in found}
+            numbers = {name: float(f"{found[name]:.6g}") for name in _STATISTICS if name in found}
             yield dg.TableRecord({"item": item["id"], "layer": key, **numbers})
 
 

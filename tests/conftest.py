@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.demonstration import Demo, run_demo
 from weft.simulation import simulate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,3 +27,9 @@ def tiny_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     simulate(folder, preset="tiny", seed=1)
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo(tiny_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """A finished `weft demo`; do not change what it made."""
+    return run_demo(tiny_archive, tmp_path_factory.mktemp("demo"))

@@ -11,7 +11,8 @@ import dagster as dg
 import pytest
 import yaml
 from dagster._core.instance.config import dagster_instance_config
-from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import ModuleTarget
 
 from pipelines.definitions import build_defs
 from pipelines.instance import open_instance
@@ -21,22 +22,35 @@ from weft.errors import RequestError
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_every_partitioned_edge_has_a_mapping_in_the_snapshot_that_host_processes_get(region_file: Path) -> None:
-    defs = build_defs(Settings.of_home(region_file.parent, region_file))
-    nodes = RepositorySnap.from_def(defs.get_repository_def()).asset_nodes
-    edges = {
-        (edge.parent_asset_key.path[-1], node.asset_key.path[-1]): type(edge.partition_mapping).__name__
-        for node in nodes
-        for edge in node.parent_edges
-    }
+def test_every_partitioned_edge_keeps_its_mapping_in_a_host_process(
+    region_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Webserver and daemon see what a code server sends them; this process is the host, the definitions are not here."""
+    monkeypatch.setenv("WEFT_REGION", str(region_file))
+    monkeypatch.setenv("WEFT_HOME", str(tmp_path))
+    origin = ModuleTarget("pipelines.definitions", None, str(ROOT), "weft")
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path), {"telemetry": {"enabled": False}}) as instance,
+        WorkspaceProcessContext(instance, origin) as workspace,
+    ):
+        graph = workspace.create_request_context().asset_graph
+        edges = {
+            (parent.path[-1], key.path[-1]): type(mapping)
+            for key in graph.get_all_asset_keys()
+            for parent, mapping in graph.get(key).partition_mappings.items()
+        }
+        tracks = graph.get(dg.AssetKey(["tiny", "orbit_mosaic"])).partition_mappings
     assert edges == {
-        ("archive_items", "calibrated_datasets"): "IdentityPartitionMapping",
-        ("calibrated_datasets", "scene_stack"): "IdentityPartitionMapping",
-        ("scene_stack", "tile_composite"): "IdentityPartitionMapping",
-        ("tile_composite", "orbit_mosaic"): "MultiPartitionMapping",
-        ("orbit_mosaic", "mosaic"): "MultiPartitionMapping",
-        ("mosaic", "mosaic_expressions"): "IdentityPartitionMapping",
+        ("archive_items", "calibrated_datasets"): dg.IdentityPartitionMapping,
+        ("calibrated_datasets", "scene_stack"): dg.IdentityPartitionMapping,
+        ("scene_stack", "tile_composite"): dg.IdentityPartitionMapping,
+        ("tile_composite", "orbit_mosaic"): dg.MultiPartitionMapping,
+        ("orbit_mosaic", "mosaic"): dg.MultiPartitionMapping,
+        ("mosaic", "mosaic_expressions"): dg.IdentityPartitionMapping,
     }
+    (mapping,) = tracks.values()
+    by_place = mapping.downstream_mappings_by_upstream_dimension["tile_track"].partition_mapping
+    assert by_place.downstream_partition_keys_by_upstream_partition_key["R051_31UES"] == "R051"
 
 
 def test_every_asset_takes_ranges_tries_again_and_belongs_to_its_region(region_file: Path) -> None:
