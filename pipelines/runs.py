@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster import DagsterEvent
 
 from assets.partitions import SHEET, TILE_TRACK, TRACK, Box, RegionPartitions, boxes
 from pipelines.jobs import COMPOSITES, JOB_ASSETS, MOSAICS, ORBIT_MOSAICS
-from weft.errors import RequestError
+from weft.errors import IntegrityError, RequestError, SceneRejected, Unavailable
 from weft.regions import track_of
 
+if TYPE_CHECKING:  # Dagster gives it no public name
+    from dagster._utils.error import SerializableErrorInfo
+
+_OUR_ERRORS = {kind.__name__ for kind in (RequestError, SceneRejected, Unavailable, IntegrityError)}
 _LANE = [asset for assets in JOB_ASSETS.values() for asset in assets]
 # Failures come back in the report; as Dagster logs them, each would be a traceback of a hundred lines on the terminal.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -48,7 +52,7 @@ class Failure:
 
     Attributes:
         step: last part of the asset key, or the name of a check.
-        kind: class name of the error at the root, e.g. ``RequestError``.
+        kind: class name of Weft's error, e.g. ``RequestError``, or else of the error at the root.
         message: what it says.
     """
 
@@ -158,9 +162,15 @@ def _partition_report(made: dg.AssetMaterialization) -> PartitionReport:
 
 def _failure(event: DagsterEvent) -> Failure:
     data = event.step_failure_data
-    error = data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
+    chain = list(_causes(data.error))
+    # What Weft raised explains more than what it was raised from.
+    error = next((one for one in chain if one.cls_name in _OUR_ERRORS), chain[-1] if chain else None)
     described = data.user_failure_data.description if data.user_failure_data else None
     message = described or (error.message.strip() if error else "no reason given")
     return Failure((event.step_key or "run").split("__")[-1], error.cls_name or "" if error else "", message)
+
+
+def _causes(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
+    while error is not None:
+        yield error
+        error = error.cause

@@ -40,6 +40,8 @@ def _product_faults(products: dict[str, Any]) -> list[str]:
         if not any(name.startswith(f"{family}/") for name in products):
             found.append(f"there is no product in {family}")
     for name, bands in products.items():
+        if not any(numbers["pixels"] for numbers in bands.values()):
+            found.append(f"{name} has no band with data")
         for band, numbers in bands.items():
             if numbers["pixels"] and not (numbers["rmse"] <= LARGEST_ERROR and abs(numbers["bias"]) <= LARGEST_ERROR):
                 found.append(f"{name} {band}: rmse {numbers['rmse']}, bias {numbers['bias']}")

@@ -31,5 +31,5 @@ def tiny_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo(tiny_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """A finished `weft demo`; do not change what it made."""
+    """A finished `weft demo`; add nothing to its catalogue, for other tests count what is in it."""
     return run_demo(tiny_archive, tmp_path_factory.mktemp("demo"))

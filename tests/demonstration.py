@@ -1,4 +1,7 @@
-"""A finished run of `weft demo` on a small archive, for tests of what users type. Not here: the fixture that keeps it."""
+"""A finished run of `weft demo` on a small archive, for tests of what users type.
+
+Belongs here: running it, and any other command in a process of its own. Not here: the fixture that keeps it.
+"""
 
 from __future__ import annotations
 

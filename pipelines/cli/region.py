@@ -55,8 +55,8 @@ def materialize_region(
     check(report)
     if all(one.status == "empty" for one in report.partitions):
         raise RequestError(
-            f"period {period} of {region_file} is empty: {report.partitions[0].message}. {_held(region_file)}; choose a "
-            "period within, or correct archive or tiles in the region file"
+            f"period {period} of {region_file} is empty: {report.partitions[0].message}. {_held(region_file)}; choose "
+            "a period within, or correct archive or tiles in the region file"
         )
     if report.rejected:
         raise typer.Exit(3)
