@@ -44,9 +44,9 @@ lint: install ## style and types
 
 lock: install ## resolve the locks anew (needs uv: $(BIN)/pip install uv)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-		--no-annotate --no-header --upgrade -o requirements.lock
+		--no-annotate --no-header --no-strip-extras --upgrade -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra postgres --extra k8s --extra celery --extra serve --extra netcdf \
-		--universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
+		--universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-strip-extras --upgrade \
 		-c requirements.lock -o requirements-deploy.lock
 
 clean: ## remove state and caches, keep .venv

@@ -80,14 +80,14 @@ def test_list_is_sorted_and_takes_whole_segments(store: ObjectStore) -> None:
     assert all(found.modified.tzinfo is not None for found in store.list())
 
 
-def test_delete_and_exists(store: ObjectStore) -> None:
+def test_delete_and_exists(store: ObjectStore, tmp_path: Path) -> None:
     store.put_bytes("a/b", b"x")
     assert store.exists("a/b")
     assert not store.exists("a")
     store.delete("a/b")
     store.delete("a/b")
     assert not store.exists("a/b")
-    for missing in (lambda: store.get("a/b"), lambda: store.fetch("a/b", Path("unused"))):
+    for missing in (lambda: store.get("a/b"), lambda: store.fetch("a/b", tmp_path)):
         with pytest.raises(RequestError, match="a/b does not exist"):
             missing()
 

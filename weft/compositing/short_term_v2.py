@@ -73,19 +73,19 @@ class ShortTermThresholds:
         bright_tcb: rule 7, mean brightness above it.
         snow_mndwi: snow, mNDWI above it.
         snow_tcb: snow, brightness not below it.
-        cloud_haze: cloud for certain, haze below it.
-        cloud_visible: cloud tests, visible mean above it (unless the rule is about dark pixels).
+        cloud_haze: cloud, haze below it, whatever else.
+        cloud_visible: cloud, visible mean above it, in the tests ``_dark_haze`` and ``_other_haze``.
+        cloud_nir_swir: cloud, normalised difference of nir and swir16 below it, in the tests ``_thin_haze``.
         high_visible: high-probability cloud, visible mean that parts bright from dark.
-        high_haze: bright pixels, haze below it.
-        high_thin_haze: bright pixels, haze above it, together with ``cloud_nir_swir``.
-        high_dark_haze: dark pixels, haze below it.
+        high_haze: bright with green > swir16, haze below it.
+        high_thin_haze: bright with green > swir16, haze above it.
+        high_dark_haze: dark with green > swir16, haze below it.
         high_other_haze: all others, haze below it.
-        low_visible: low-probability cloud, visible mean below it.
-        low_haze: pixels with swir16 > green, haze below it.
-        low_thin_haze: pixels with swir16 > green, haze below it, together with ``cloud_nir_swir``.
-        low_dark_haze: pixels with green > swir16, haze below it.
+        low_visible: low-probability cloud, visible mean that is dark.
+        low_haze: dark with swir16 > green, haze below it.
+        low_thin_haze: dark with swir16 > green, haze below it.
+        low_dark_haze: dark with green > swir16, haze below it.
         low_other_haze: all others, haze below it.
-        cloud_nir_swir: normalised difference of nir and swir16 below it.
     """
 
     dry_mndwi: float = -0.55
@@ -101,6 +101,7 @@ class ShortTermThresholds:
     snow_tcb: float = 0.36
     cloud_haze: float = -0.2
     cloud_visible: float = 0.12
+    cloud_nir_swir: float = 0.4
     high_visible: float = 0.3
     high_haze: float = -0.1
     high_thin_haze: float = -0.08
@@ -111,7 +112,6 @@ class ShortTermThresholds:
     low_thin_haze: float = -0.08
     low_dark_haze: float = -0.055
     low_other_haze: float = -0.02
-    cloud_nir_swir: float = 0.4
 
     def __post_init__(self) -> None:
         """Refuse what is no finite number."""
