@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_every_partitioned_edge_keeps_its_mapping_in_a_host_process(
     region_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Webserver and daemon see what a code server sends them; this process is the host, the definitions are not here."""
+    """Webserver and daemon see what a code server sends them; this process is such a host."""
     monkeypatch.setenv("WEFT_REGION", str(region_file))
     monkeypatch.setenv("WEFT_HOME", str(tmp_path))
     origin = ModuleTarget("pipelines.definitions", None, str(ROOT), "weft")

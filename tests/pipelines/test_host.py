@@ -26,7 +26,8 @@ import pytest
 from tests.pipelines.conftest import PERIOD, TILE_TRACKS
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 420  # twice what it takes on a busy machine: the backfill daemon looks up every 30 seconds, once for each of the three layers and once to finish
+# Twice what it takes on a busy machine: the backfill daemon looks up every 30 s, once for each layer and at the end.
+DEADLINE_S = 420
 T = TypeVar("T")
 
 CHAIN = ("calibrated_datasets", "scene_stack", "tile_composite", "orbit_mosaic", "mosaic", "mosaic_expressions")

@@ -10,8 +10,6 @@ depend, within the tolerance, on where a block begins. Every pixel is therefore 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import numba
@@ -66,18 +64,19 @@ def geomedian(stack: NDArray[Any], valid: NDArray[np.bool_]) -> Geomedian:
     layers = np.full((bands + 3, height * width), np.nan, np.float32)
     rows = max(1, STRIP // max(1, width))
     for top in range(0, height, rows):
-        usable = valid[:, top : top + rows].reshape(times, -1).T
+        part, mask = stack[:, :, top : top + rows], valid[:, top : top + rows]
+        pixels = part.shape[2] * width
+        usable = mask.reshape(times, pixels).T
         seen = usable.any(axis=1)
-        if not seen.any():
-            continue
-        vectors = stack[:, :, top : top + rows].reshape(times, bands, -1).transpose(2, 1, 0)[seen].astype(np.float32)
-        np.copyto(vectors, np.nan, where=~usable[seen][:, None])
-        layers[:, top * width + np.flatnonzero(seen)] = _reduce(geomad, vectors[:, None])
+        if seen.any():
+            vectors = part.reshape(times, bands, pixels).transpose(2, 1, 0)[seen].astype(np.float32)
+            np.copyto(vectors, np.nan, where=~usable[seen][:, None])
+            layers[:, top * width + np.flatnonzero(seen)] = _reduce(geomad, vectors[:, None])
     layers = layers.reshape(bands + 3, height, width)
     return Geomedian(layers[:bands], *layers[bands:])
 
 
-def _reduce(geomad: ModuleType, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def _reduce(geomad: Any, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     threads = numba.get_num_threads()
     median = geomad.nangeomedian_pcm(vectors, eps=TOLERANCE, num_threads=threads, nocheck=True)
     deviations = [
@@ -87,8 +86,9 @@ def _reduce(geomad: ModuleType, vectors: NDArray[np.float32]) -> NDArray[np.floa
     return np.vstack([median[:, 0].T, *deviations])
 
 
-def _geomad() -> ModuleType:
+def _geomad() -> Any:
     try:
-        return import_module("geomad")
+        import geomad
     except ImportError as error:
         raise RequestError("geomedian needs the package geomad; pip install 'weft[geomedian]'") from error
+    return geomad

@@ -133,7 +133,11 @@ def _on_one_grid(scenes: Sequence[Scene]) -> tuple[list[Scene], list[Rejected]]:
     grid = max(counts, key=lambda candidate: counts[candidate])
     fitting = [scene for scene in scenes if scene.geolocation == grid]
     rejected = [
-        Rejected(scene.id, f"it lies on {_describe(scene.geolocation)}, the tile's other scenes on {_describe(grid)}")
+        Rejected(
+            scene.id,
+            f"it lies on {_describe(scene.geolocation)}, the tile's other scenes on {_describe(grid)}; correct its "
+            "proj: fields or take the item out of the archive",
+        )
         for scene in scenes
         if scene.geolocation != grid
     ]

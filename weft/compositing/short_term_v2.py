@@ -24,7 +24,7 @@ Where the codings disagree:
 * cloud test: one has high-probability cloud only; the other, which names the document's function, also has
   low-probability cloud, as here, and snow. Snow is left to rule 5, which asks for it: real snow has the haze of a
   high-probability cloud anyway;
-* low-probability cloud: one lets its last test do without the visible mean > 0.12, a slip of brackets;
+* low-probability cloud: one leaves the visible mean > 0.12 out of its last test; its high-probability twin has it;
 * snow: "mNDWI > 0.7 and not (green > swir16 and TCB < 0.36)" against "mNDWI > 0.6 and TCB > 0.36". A positive mNDWI
   says green > swir16, so both are one rule, mNDWI over a limit and TCB not below 0.36, up to the limit (and TCB of
   0.36 exactly). 0.7, found in both codings, is the default; ``ShortTermThresholds(snow_mndwi=0.6)`` is the other.

@@ -100,8 +100,8 @@ def track_sheets(
         10 km wider than nominal, so that no real pixel is left out; a sheet may therefore turn out empty.
 
     Raises:
-        RequestError: a malformed or unknown tile or track, a tile that its track never sees, or see
-            :func:`sheets_over`.
+        RequestError: a malformed or unknown tile or track, a tile that its track never sees, an ``area`` that none of
+            the tiles touches, or see :func:`sheets_over`.
     """
     lattice = _lattice(settings)
     limit = None if area is None else _area(area)
@@ -116,6 +116,8 @@ def track_sheets(
     names: dict[str, set[str]] = {track_of(key): set() for key in sorted(tile_tracks)}
     for key, found in zip(seen, lattice.cells(np.array(list(seen.values()), dtype=object)), strict=True):
         names[track_of(key)].update(lattice.name(*cell) for cell in found)
+    if tile_tracks and not any(names.values()):
+        raise RequestError(f"area {area} touches none of the tiles {', '.join(tile_tracks)}; correct or remove area")
     return {track: tuple(sorted(found)) for track, found in names.items()}
 
 

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 # GDAL reads GDAL_SKIP when it registers drivers, which rasterio does with its first environment: hence before the
-# import below. Raster formats that point at other files, at services, or run code are never registered.
+# import below. Raster formats that point at other files, at services, or run code are not registered. It is the second
+# line of defence, and the first warp of a process opens it for VRT, which WarpedVRT registers again; the first line is
+# the single driver of every ``open_raster``.
 _SKIPPED = (
     "VRT GTI DERIVED WMS WMTS WCS HTTP STACIT STACTA EEDAI PLMOSAIC DAAS OGCAPI PLSCENES RASTERLITE TILEDB "
     "netCDF HDF5 HDF5Image HDF4 HDF4Image GPKG MBTiles PostGISRaster Zarr AmigoCloud Carto"

@@ -28,7 +28,7 @@ from weft.simulation.accuracy import accuracy, differences, read
 from weft.simulation.truth import Truth
 
 _PICTURE = 300
-_OVERVIEW = 720
+_OVERVIEW = 700
 _SHARE = Ramp(((0.0, "#2b3a67"), (0.5, "#f7f7f7"), (1.0, "#b5651d")))
 _PREFERRED_BAND = "red"
 
@@ -177,7 +177,7 @@ def _overview(mosaics: Sequence[SourceProduct]) -> bytes:
     statistic = "p50" if "red_p50" in mosaics[0].layers else "medoid"
     channels = np.stack([_joined(mosaics, f"{band}_{statistic}", canvas) for band in ("red", "green", "blue")])
     seen = ~np.isnan(channels).any(axis=0)
-    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     red, green, blue = channels[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return rgb(red, green, blue, max_size=_OVERVIEW)
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from tests.oracles import geomedian as oracle
-from weft.compositing import geomedian as module
-from weft.compositing.geomedian import geomedian
+from weft.compositing import Geomedian, geomedian
 from weft.errors import RequestError
 
 
@@ -19,7 +18,7 @@ def block(seed: int, times: int = 7, bands: int = 3, shape: tuple[int, int] = (4
     return rng.integers(100, 6000, (times, bands, *shape)).astype(np.uint16), rng.random((times, *shape)) < 0.6
 
 
-def layers(result: module.Geomedian) -> np.ndarray:
+def layers(result: Geomedian) -> np.ndarray:
     return np.vstack([result.median, [result.smad, result.emad, result.bcmad]])
 
 
@@ -78,7 +77,7 @@ def test_cutting_strips_and_threads_change_no_bit(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_array_equal(layers(geomedian(stack[cut], valid[cut])), whole[cut])
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
-    monkeypatch.setattr(module, "STRIP", 130)
+    monkeypatch.setattr(sys.modules[geomedian.__module__], "STRIP", 130)
     try:
         np.testing.assert_array_equal(layers(geomedian(stack, valid)), whole)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numba
@@ -11,8 +12,7 @@ import pytest
 from tests.oracles import compositing_kernels, s2gm_blocks
 from tests.oracles import s2gm as oracle
 from tests.weft.compositing.random_stacks import BANDS, Observed, observed
-from weft.compositing import s2gm as module
-from weft.compositing.s2gm import Method, s2gm
+from weft.compositing import Method, s2gm
 from weft.errors import RequestError
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -121,7 +121,7 @@ def test_strips_threads_and_views_change_nothing(monkeypatch: pytest.MonkeyPatch
     assert (11 - newest_first[0] != whole[0])[newest_first[0] >= 0].any()
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
-    monkeypatch.setattr(module, "STRIP", 7 * 75)
+    monkeypatch.setattr(sys.modules[s2gm.__module__], "STRIP", 7 * 75)
     try:
         assert_equal(s2gm(stack, valid, BANDS, classes, cloud, mode="literal"), whole)
         views = [layer[::-1] for layer in (stack, valid, classes, cloud)]

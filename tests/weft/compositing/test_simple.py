@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracles import simple_methods as oracle
-from weft.compositing.simple import first_valid, max_ndvi, mean
+from weft.compositing import first_valid, max_ndvi, mean
 from weft.errors import RequestError
 
 BANDS = ("blue", "red", "nir")

@@ -113,7 +113,8 @@ def test_a_swath_that_ends_inside_a_tile_limits_the_sheets() -> None:
 
 def test_an_area_limits_the_sheets() -> None:
     assert track_sheets(["R051_31UDS"], EUROPE, (3.0, 51.0, 3.2, 51.2)) == {"R051": ("100kmE38N31",)}
-    assert track_sheets(["R051_31UDS"], EUROPE, (10.0, 51.0, 11.0, 51.2)) == {"R051": ()}
+    with pytest.raises(RequestError, match="touches none of the tiles R051_31UDS"):
+        track_sheets(["R051_31UDS"], EUROPE, (10.0, 51.0, 11.0, 51.2))
     pacific = mosaic(crs="EPSG:3832")
     everywhere = track_sheets(["R029_01KAB"], pacific)["R029"]
     assert track_sheets(["R029_01KAB"], pacific, (170.0, -20.0, -170.0, -10.0))["R029"] == everywhere

@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 import rasterio
+from rasterio.vrt import WarpedVRT
 
 from weft.errors import WeftError
 from weft.rasters import gdal
@@ -52,8 +53,22 @@ def test_a_vrt_that_calls_itself_tif(tmp_path):
     )
     with pytest.raises(UnreadableRaster, match=r"evil.tif cannot be read: not a readable GTiff file"):
         open_raster(path)
-    with environment(), pytest.raises(rasterio.errors.RasterioIOError):
-        rasterio.open(path)  # not even when GDAL may choose the driver
+    # Not even when GDAL may choose the driver; in a process of its own, for warping registers VRT again.
+    code = f"import weft.rasters.gdal, rasterio\nrasterio.open({str(path)!r})"
+    chosen = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)
+    assert "not recognized as being in a supported file format" in chosen.stderr
+
+
+def test_the_one_driver_holds_after_warping_has_registered_vrt_again(tmp_path):
+    source = _write(tmp_path / "a.tif", pixels=_noise(64))
+    with environment(), open_raster(source) as dataset, WarpedVRT(dataset, crs="EPSG:3035") as warped:
+        warped.read(1)
+    path = tmp_path / "evil.tif"
+    path.write_text(
+        '<VRTDataset rasterXSize="1" rasterYSize="1"><VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
+    )
+    with pytest.raises(UnreadableRaster, match="not a readable GTiff file"):
+        open_raster(path)
 
 
 def test_drivers_that_point_elsewhere_are_not_there():
