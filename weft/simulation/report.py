@@ -176,9 +176,8 @@ def _overview(mosaics: Sequence[SourceProduct]) -> bytes:
     canvas = _canvas([product.grid for product in mosaics])
     statistic = "p50" if "red_p50" in mosaics[0].layers else "medoid"
     channels = np.stack([_joined(mosaics, f"{band}_{statistic}", canvas) for band in ("red", "green", "blue")])
-    seen: npt.NDArray[np.bool_] = np.isfinite(channels).all(axis=0)
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    red, green, blue = channels[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    rows, columns = np.nonzero(np.isfinite(channels.sum(axis=0)))
+    red, green, blue = channels[:, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     return rgb(red, green, blue, max_size=_OVERVIEW)
 
 
