@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SEAM_STEP, WALL_S, PEAK_RSS_MIB = 0.02, 180, 2048
+SEAM_STEP, PEAK_RSS_MIB = 0.02, 2048
+# Three minutes of two cores. Processor time, because a busy machine stretches the wall clock and says nothing of Weft.
+CPU_S = 360
 LARGEST_ERROR = 0.05
 
 
@@ -24,8 +26,8 @@ def faults(report: dict[str, Any]) -> list[str]:
         for key in ("duplicates_collapsed", "granules_merged")
         if not report[key] > 0
     ]
-    if report["wall_s"] > WALL_S:
-        found.append(f"the demo took {report['wall_s']:.0f} s, at most {WALL_S} are allowed")
+    if report["cpu_s"] > CPU_S:
+        found.append(f"the demo took {report['cpu_s']:.0f} s of processor time, at most {CPU_S} are allowed")
     if report["peak_rss_mib"] > PEAK_RSS_MIB:
         found.append(f"the demo held {report['peak_rss_mib']:.0f} MiB, at most {PEAK_RSS_MIB} are allowed")
     if report["rejected"]:
@@ -52,8 +54,9 @@ def main() -> None:
     """Exit 1 and name what is wrong, or say that the report is fine."""
     report = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     found = faults(report)
-    steps, wall, peak = report["seam_step_ratio"], report["wall_s"], report["peak_rss_mib"]
-    print("\n".join(found) or f"the report meets its bars: {steps}, {wall:.0f} s, {peak:.0f} MiB")
+    times = f"{report['wall_s']:.0f} s, {report['cpu_s']:.0f} s of processor time"
+    fine = f"the report meets its bars: {report['seam_step_ratio']}, {times}, {report['peak_rss_mib']:.0f} MiB"
+    print("\n".join(found) or fine)
     sys.exit(bool(found))
 
 

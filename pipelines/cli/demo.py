@@ -71,6 +71,7 @@ def demo(
             "simulate_s": simulated - begun,
             "materialize_s": materialized - simulated,
             "wall_s": time.monotonic() - begun,
+            "cpu_s": time.process_time(),
             "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
         document = page.write(directory, findings, facts)
