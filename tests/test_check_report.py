@@ -19,6 +19,7 @@ GOOD: dict[str, Any] = {
     "seam_step_ratio": {"mean": 0.5, "idw": 0.2, "seamless": 0.001},
     "duplicates_collapsed": 1,
     "granules_merged": 1,
+    "wall_s": 100.0,
     "cpu_s": 100.0,
     "peak_rss_mib": 900.0,
     "rejected": [],
