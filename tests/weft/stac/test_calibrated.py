@@ -62,6 +62,7 @@ scenes = st.builds(
     bands=st.dictionaries(st.sampled_from(["red", "nir", "s0_db_c_vv"]), layers, min_size=1),
     classes=st.none() | classes,
     angles=st.dictionaries(st.sampled_from(["view_zenith", "sun_azimuth"]), layers),
+    quality=st.dictionaries(st.sampled_from(["aot", "cloud_confidence"]), layers),
     baseline=st.none() | st.just("05.09"),
     processed=st.none() | moments,
     provenance=st.dictionaries(words, words, max_size=2),
@@ -74,7 +75,8 @@ scenes = st.builds(
 def test_every_scene_survives_the_round_trip(scene: Scene) -> None:
     item = calibrated_item(scene, fingerprint=examples.MARK, tile_track="R051_31UDS")
     validate(item)
-    assert scene_from_item(json.loads(json.dumps(item, allow_nan=False))) == scene
+    # As text: from Python 3.13 on a dataclass that holds NaN no longer equals itself.
+    assert repr(scene_from_item(json.loads(json.dumps(item, allow_nan=False)))) == repr(scene)
 
 
 def test_item_says_what_the_scene_is() -> None:
@@ -128,6 +130,9 @@ def test_layers_with_one_name_are_refused() -> None:
     scene = examples.scene()
     twice = replace(scene, angles={"red": scene.bands["red"]})
     with pytest.raises(IntegrityError, match="two layers named red"):
+        calibrated_item(twice, fingerprint=examples.MARK, tile_track="R051_31UDS")
+    twice = replace(scene, quality={"view_zenith": scene.quality["aot"]})
+    with pytest.raises(IntegrityError, match="two layers named view_zenith"):
         calibrated_item(twice, fingerprint=examples.MARK, tile_track="R051_31UDS")
 
 

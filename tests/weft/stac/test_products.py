@@ -179,7 +179,10 @@ def test_reading_back_gives_grid_layers_and_files() -> None:
     source = source_product(item, fetch)
     assert source.id == item["id"]
     assert source.grid == examples.GRID
-    assert {key: layer.layer for key, layer in source.layers.items()} == {spec.key: spec for spec in examples.LAYERS}
+    # As text: from Python 3.13 on a dataclass that holds NaN no longer equals itself.
+    assert {key: repr(layer.layer) for key, layer in source.layers.items()} == {
+        spec.key: repr(spec) for spec in examples.LAYERS
+    }
     assert source.layers["count"].path == Path("/scratch/count.tif")
     assert len(fetched) == len(examples.LAYERS)  # not the thumbnail
 
