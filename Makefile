@@ -5,7 +5,7 @@ HOME_DIR ?= .weft/demo
 PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo real ui test test-services lint lock clean
+.PHONY: help install demo real bench-accuracy ui test test-services lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,13 @@ demo: install ## simulate an archive, materialise the whole lane, write .weft/de
 real: install ## the same lane over the real scenes of ../shared/data, compared with a brute-force oracle
 	$(BIN)/python -m benchmarks.real
 
+.venv/.bench: .venv/.installed requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench-accuracy: .venv/.bench ## RMSE and bias of every compositing method against the simulator's truth, docs/accuracy.png
+	$(BIN)/python -m benchmarks.bench_accuracy
+
 ui: install ## the Dagster UI on the demo region (HOME_DIR=.weft/demo PORT=3000)
 	@test -f $(HOME_DIR)/region.yaml || $(MAKE) demo
 	WEFT_HOME=$(abspath $(HOME_DIR)) DAGSTER_HOME=$(abspath $(HOME_DIR))/dagster $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
@@ -46,8 +53,10 @@ lock: install ## resolve the locks anew (needs uv: $(BIN)/pip install uv)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --no-strip-extras --upgrade -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra postgres --extra k8s --extra celery --extra serve --extra netcdf \
-		--universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-strip-extras --upgrade \
-		-c requirements.lock -o requirements-deploy.lock
+		--extra geomedian --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-strip-extras --upgrade -c requirements.lock -o requirements-deploy.lock
+	$(BIN)/uv pip compile pyproject.toml --extra bench --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header --no-strip-extras --upgrade -c requirements.lock -o requirements-bench.lock
 
 clean: ## remove state and caches, keep .venv
 	rm -rf .weft .pytest_cache .mypy_cache .ruff_cache .hypothesis

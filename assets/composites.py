@@ -28,7 +28,7 @@ from weft.stac.calibrated import scene_from_item
 
 COLLECTION = "composites"
 NAME = "tile_composite"
-VERSION = 1
+VERSION = 2
 
 
 def tile_composite(lane: Lane) -> dg.AssetsDefinition:
@@ -49,11 +49,12 @@ def tile_composite(lane: Lane) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         settings, shelf = region.load(), Shelf.open(COLLECTION, catalogue, store)
         with resumable(context) as units:
+            recipe = Recipe(settings.bands, settings.validity, settings.composite, settings.working_resolution)
             for unit in units:
                 stack = shelf.catalogue.get(stacks.COLLECTION, unit.item_id(settings))
                 mark = fingerprint(NAME, VERSION, stack=mark_of(stack) if stack else None, recipe=_parts(settings))
                 with scratch.folder() as folder:
-                    work = _Work(settings, unit, mark, shelf, archive.open().place, folder)
+                    work = _Work(settings, recipe, unit, mark, shelf, archive.open().place, folder)
                     shelf.settle(unit, unit.item_id(settings), mark, partial(_composite, work, stack))
                 unit.finish(mark, describe(unit, shelf.store))
         return units.result()
@@ -66,6 +67,7 @@ class _Work:
     """One unit that has to be made, and with what."""
 
     settings: Region
+    recipe: Recipe
     unit: Unit
     mark: str
     shelf: Shelf
@@ -88,8 +90,7 @@ def _composite(work: _Work, stack: Item | None) -> Item | Nothing:
         for scene_ids in stack["properties"]["weft:observations"]
     ]
     settings = work.settings
-    recipe = Recipe(settings.bands, settings.validity, settings.composite, settings.working_resolution)
-    made = composite(observations, recipe, work.folder, work.place)
+    made = composite(observations, work.recipe, work.folder, work.place)
     rejected = (*rejected_of(stack), *made.rejected)
     if made.product is None:
         return Nothing(f"every scene was set aside: {calibrated.searched(settings, work.unit)}", rejected)
@@ -106,5 +107,7 @@ def _composite(work: _Work, stack: Item | None) -> Item | Nothing:
             **work.unit.identity(settings),
             **{name: stack["properties"][name] for name in carried},
             "weft:observations": used,
+            "weft:layers_left_out": list(made.layers_left_out),
+            "weft:validity_not_applied": list(made.validity_not_applied),
         },
     )

@@ -20,7 +20,7 @@ from weft.stac import Item
 from weft.stac.calibrated import calibrated_item
 from weft.stac.validation import validate
 
-VERSION = 1
+VERSION = 2
 
 
 def calibrated(archive: SceneArchive, entry: ArchivedItem, tile_track: str) -> Item:
@@ -58,6 +58,7 @@ def _with_layers(scene: Scene, change: Callable[[Layer], Layer]) -> Scene:
         bands={cbn: change(layer) for cbn, layer in scene.bands.items()},
         classes=replace(scene.classes, layer=change(scene.classes.layer)) if scene.classes else None,
         angles={key: change(layer) for key, layer in scene.angles.items()},
+        quality={key: change(layer) for key, layer in scene.quality.items()},
     )
 
 

@@ -11,7 +11,7 @@ import csv
 import sys
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -118,10 +118,8 @@ def compare(region: Region, period: str, published: Published) -> list[Row]:
     rows, composites = [], {}
     for tile_track in region.tiles:
         item = _need(published.item("composites", f"{region.region}_{period}_{tile_track}"), tile_track)
-        stack, valid = _observations(region, period, regions.track_of(tile_track))
-        expected = oracle.composite(
-            stack, valid, region.bands, region.composite.percentiles, region.composite.medoid_min
-        )
+        stack, valid, days = _observations(region, period, regions.track_of(tile_track))
+        expected = oracle.composite(stack, valid, region.bands, region.composite.percentiles, days=days)
         composites[regions.track_of(tile_track)] = expected
         rows.append(Row(f"composites/{item['id']}", published.layers(item), expected, f"{len(stack)} dates"))
     for sheet in RegionPartitions(region).sheets:
@@ -135,7 +133,7 @@ def compare(region: Region, period: str, published: Published) -> list[Row]:
             orbits[track] = {
                 key: _cut(values, grid)
                 for key, values in composite.items()
-                if key not in ("medoid_spread", "source_index")
+                if key not in ("medoid_spread", "source_index", "observation_date")
             }
             rows.append(Row(f"orbit-mosaics/{item['id']}", published.layers(item), orbits[track]))
         if grid is None:
@@ -148,11 +146,11 @@ def compare(region: Region, period: str, published: Published) -> list[Row]:
     return rows
 
 
-def _observations(region: Region, period: str, track: str) -> tuple[np.ndarray, np.ndarray]:
+def _observations(region: Region, period: str, track: str) -> tuple[np.ndarray, np.ndarray, list[int]]:
     when = window(region.calendar, period)
-    stack, valid = [], []
+    stack, valid, days = [], [], []
     with (DATA / "s2_scenes.csv").open(encoding="utf-8") as table:
-        rows = sorted(csv.DictReader(table), key=lambda row: (row["date"], row["time_utc"]))
+        rows = sorted(csv.DictReader(table), key=lambda row: (row["date"], row["time_utc"]), reverse=True)
     for row in rows:
         moment = datetime.fromisoformat(f"{row['date']}T{row['time_utc']}+00:00")
         if int(row["relative_orbit_derived"]) != int(track[1:]) or not when.start <= moment < when.end:
@@ -166,7 +164,8 @@ def _observations(region: Region, period: str, track: str) -> tuple[np.ndarray, 
         values, seen = oracle.observation(bands, scl, 0.0, region.validity.classes)
         stack.append(values)
         valid.append(seen)
-    return np.stack(stack), np.stack(valid)
+        days.append((moment.date() - date(1970, 1, 1)).days)
+    return np.stack(stack), np.stack(valid), days
 
 
 def _cut(values: np.ndarray, grid: Grid) -> np.ndarray:

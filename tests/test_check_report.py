@@ -76,7 +76,10 @@ def test_the_command_ends_with_1_and_the_faults_or_with_0(tmp_path: Path) -> Non
         process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         return process.returncode, process.stdout
 
-    assert ended(GOOD) == (0, f"the report meets its bars: {GOOD['seam_step_ratio']}, 100 s, 100 s of processor time, 900 MiB\n")
+    assert ended(GOOD) == (
+        0,
+        f"the report meets its bars: {GOOD['seam_step_ratio']}, 100 s, 100 s of processor time, 900 MiB\n",
+    )
     code, said = ended(changed("granules_merged", 0))
     assert code == 1
     assert "granules_merged is 0" in said

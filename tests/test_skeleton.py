@@ -27,8 +27,9 @@ LOCKS = {
     "requirements.lock": [*PROJECT["dependencies"], *EXTRAS["dev"], *BUILD],
     "requirements-deploy.lock": [
         *PROJECT["dependencies"],
-        *(one for extra, wanted in EXTRAS.items() if extra != "dev" for one in wanted),
+        *(one for extra, wanted in EXTRAS.items() if extra not in ("dev", "bench") for one in wanted),
     ],
+    "requirements-bench.lock": [*PROJECT["dependencies"], *EXTRAS["bench"]],
 }
 PIN = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)(?:\[[A-Za-z0-9,._-]+\])?==(?P<version>[A-Za-z0-9.!+]+)(?: ; (?P<marker>[^\\\n]+?))?"
@@ -95,7 +96,7 @@ def committed() -> list[Path]:
 
 
 def test_the_extras_are_the_agreed_ones_and_the_command_exists() -> None:
-    assert set(EXTRAS) == {"postgres", "k8s", "celery", "serve", "netcdf", "dev"}
+    assert set(EXTRAS) == {"postgres", "k8s", "celery", "serve", "geomedian", "netcdf", "bench", "dev"}
     module, _, function = PROJECT["scripts"]["weft"].partition(":")
     assert hasattr(importlib.import_module(module), function)
 

@@ -1,6 +1,7 @@
 """The region file: everything about a region's production in one strict, versioned document (design section 5).
 
-Belongs here: the model, its validation messages and loading. Not here: planning which tiles a region needs.
+Belongs here: the model, its validation messages and loading. Not here: what it says about observations and composites
+(``weft.composite_settings``), or planning which tiles a region needs.
 """
 
 from __future__ import annotations
@@ -13,21 +14,20 @@ from typing import Annotated, Literal
 import pydantic
 import pyproj
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from weft import expressions, periods
 from weft.bands import BANDS
+from weft.composite_settings import Composite, Strict, Validity
 from weft.errors import RequestError
+
+__all__ = ["MAX_TILE_TRACKS", "TILE_TRACK", "Composite", "Region", "Validity", "load", "tile_of", "track_of"]
 
 TILE_TRACK = re.compile(r"R[0-9]{3}_[A-Z0-9]{1,16}")
 MAX_TILE_TRACKS = 2000
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Archive(_Strict):
+class Archive(Strict):
     """Where scenes come from.
 
     Attributes:
@@ -42,51 +42,13 @@ class Archive(_Strict):
     allow: tuple[str, ...] = ()
 
 
-class Validity(_Strict):
-    """Which pixels count as observations.
-
-    Attributes:
-        classes: scene classes that are valid.
-        view_zenith_max: largest view zenith angle in degrees, applied where the archive has the angle layer.
-        dilate_m: grow invalid classes (not no-data) by this many metres.
-    """
-
-    classes: tuple[Annotated[int, Field(ge=0, le=255)], ...] = (2, 4, 5, 6, 11)
-    view_zenith_max: Annotated[float, Field(gt=0, le=90)] | None = None
-    dilate_m: Annotated[float, Field(ge=0, le=5000)] = 0.0
-
-
-class Coregistration(_Strict):
+class Coregistration(Strict):
     """How scenes are brought onto their reference; ``none`` trusts the provider's geolocation."""
 
     method: Literal["none"] = "none"
 
 
-class Composite(_Strict):
-    """Which composites are made.
-
-    Attributes:
-        methods: any of ``medoid`` and ``percentiles``.
-        medoid_min: fewest valid observations for which a medoid is given; below it the pixel has none.
-        percentiles: percentiles between 0 and 100.
-    """
-
-    methods: tuple[Literal["medoid", "percentiles"], ...] = ("medoid", "percentiles")
-    medoid_min: Annotated[int, Field(ge=1, le=255)] = 1
-    percentiles: tuple[Annotated[float, Field(ge=0, le=100)], ...] = (25, 50, 75)
-
-    @model_validator(mode="after")
-    def _something_to_make(self) -> Composite:
-        if not self.methods:
-            raise ValueError("name at least one of medoid, percentiles")
-        if "percentiles" in self.methods and not self.percentiles:
-            raise ValueError("method percentiles needs at least one number under percentiles")
-        if len(set(self.methods)) != len(self.methods) or len(set(self.percentiles)) != len(self.percentiles):
-            raise ValueError("methods and percentiles must not repeat")
-        return self
-
-
-class Mosaic(_Strict):
+class Mosaic(Strict):
     """The grid and the blending of the mosaic.
 
     Attributes:
@@ -124,7 +86,7 @@ class Mosaic(_Strict):
         return self
 
 
-class Region(_Strict):
+class Region(Strict):
     """One region; see design section 5 for an example.
 
     Attributes:
@@ -153,7 +115,7 @@ class Region(_Strict):
     coregistration: Coregistration = Coregistration()
     composite: Composite = Composite()
     mosaic: Mosaic = Mosaic()
-    expressions: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], str] = {}
+    expressions: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], str] = Field(default={})
     tiles: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_TILE_TRACKS)]
     area: tuple[float, float, float, float] | None = None
 
@@ -186,6 +148,9 @@ class Region(_Strict):
     def _consistent(self) -> Region:
         try:
             periods.window(self.calendar, self.start)
+            for method, needed in self.composite.needed_bands().items():
+                if lacking := [band for band in needed if band not in self.bands]:
+                    raise ValueError(f"composite method {method} needs {lacking}, which are not among the bands")
             for name, text in self.expressions.items():
                 names = expressions.parse(text).names
                 if not names:

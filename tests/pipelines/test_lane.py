@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import dagster as dg
 import pytest
+import yaml
 
 import assets.composites
 from assets.partitions import TILE_TRACK, partition_key
 from pipelines.runs import Report
 from tests.pipelines.conftest import PERIOD, LaneHarness
+from weft.composite_settings import EXTRA_LAYERS
 from weft.errors import RequestError
 
 COMPOSITES = ("composites", "coregistered-stacks")
@@ -105,6 +108,41 @@ def test_one_partition_can_be_run_by_its_key_as_the_ui_does(lane: LaneHarness) -
     assert job.execute_in_process(partition_key=key, instance=lane.instance, raise_on_error=False).success
     shown = metadata(lane, "tile_composite", key)
     assert shown["status"].value == "empty"
+
+
+def test_every_method_and_layer_reaches_the_composite_and_every_reflectance_the_mosaic(lane: LaneHarness) -> None:
+    methods = ["s2gm", "s2gm_v1", "medoid", "short_term", "max_ndvi", "first_valid", "mean", "percentiles"]
+    composite = {"methods": methods, "percentiles": [50], "layers": "all", "medoid_min": 2}
+    document = yaml.safe_load(lane.region_file.read_text())
+    document |= {"composite": composite, "validity": {"view_zenith_max": 12, "snow_confidence_max": 50}}
+    lane.region_file.write_text(yaml.safe_dump(document))
+    report = lane.run(tile_tracks=["R051_31UFS"])
+    assert not report.failures
+    item = lane.catalogue.get("composites", f"tiny_{PERIOD}_R051_31UFS")
+    assert item is not None
+    left_out = {"quality_snow_confidence", "view_azimuth_mean", "sun_zenith", "sun_azimuth"}
+    assert set(item["properties"]["weft:layers_left_out"]) == left_out
+    assert item["properties"]["weft:validity_not_applied"] == ["snow_confidence_max"]
+    statistics = [*(method for method in methods if method != "percentiles"), "p50"]
+    reflectances = {f"{band}_{statistic}" for band in document["bands"] for statistic in statistics}
+    about = {"medoid_spread", "source_index", "observation_date", "count", *(set(EXTRA_LAYERS) - left_out)}
+    assert item["assets"].keys() == reflectances | about | {"thumbnail"}
+    dates = [one[0].rsplit("_", 3)[1] for one in item["properties"]["weft:observations"]]
+    assert dates == sorted(dates, reverse=True)
+    mosaic = lane.catalogue.get("mosaics", f"tiny_{PERIOD}_{lane.partitions.sheets_of_track['R051'][0]}")
+    assert mosaic is not None
+    assert mosaic["assets"].keys() == reflectances | {"count", "thumbnail"}
+
+
+def test_a_method_without_its_package_fails_before_a_partition_is_begun(
+    lane: LaneHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "geomad", None)
+    document = yaml.safe_load(lane.region_file.read_text()) | {"composite": {"methods": ["geomedian"]}}
+    lane.region_file.write_text(yaml.safe_dump(document))
+    report = lane.run(tile_tracks=["R008_31UFS"])
+    assert [failure.step for failure in report.failures] == ["tile_composite"]
+    assert "pip install 'weft[geomedian]'" in report.failures[0].message
 
 
 def test_a_composite_whose_scenes_have_gone_is_withdrawn(lane: LaneHarness) -> None:

@@ -92,7 +92,16 @@ def test_a_region_cannot_be_changed(write):
         ("expressions", {"ndvi": "(norm_diff nir)"}, "norm_diff takes 2 arguments, got 1"),
         ("expressions", {"one": "1"}, "expression one uses no band"),
         ("expressions", {"../x": "nir"}, "should match pattern"),
-        ("composite.methods", [], "name at least one of medoid, percentiles"),
+        ("composite.methods", [], "name at least one of s2gm, s2gm_v1, medoid"),
+        ("composite.methods", ["median"], "composite.methods.0: Input should be 's2gm', 's2gm_v1'"),
+        ("composite.methods", ["medoid", "medoid"], "must not repeat"),
+        ("composite.short_term", {"version": 3}, "composite.short_term.version: Input should be 1 or 2"),
+        ("composite.short_term", {"thresholds": {"snow": 1}}, "there are no thresholds ['snow']; known: dry_mndwi"),
+        ("composite.short_term", {"thresholds": {"snow_tcb": float("inf")}}, "should be a finite number"),
+        ("composite.percentile_method", "cubic", "composite.percentile_method: Input should be 'linear' or 'nearest'"),
+        ("composite.layers", ["sun"], "composite.layers"),
+        ("validity.cloud_confidence_max", 101, "validity.cloud_confidence_max: Input should be less than or equal"),
+        ("validity.shadow_dilate_m", -1, "validity.shadow_dilate_m: Input should be greater than or equal to 0"),
         ("composite.percentiles", [], "needs at least one number"),
         ("composite.percentiles", [50, 50], "must not repeat"),
         ("composite.percentiles", [101], "less than or equal to 100"),
@@ -116,6 +125,12 @@ def test_what_is_wrong_is_named(write, where, value, message):
         load(path)
     assert str(error.value).startswith(f"region file {path} is wrong: ")
     assert message in str(error.value)
+
+
+def test_a_method_whose_bands_are_not_there_is_named(write):
+    document = _changed("composite", {"methods": ["s2gm"]}) | {"bands": ["blue", "green", "red"], "expressions": {}}
+    with pytest.raises(RequestError, match=r"composite method s2gm needs \['nir', 'swir16', 'swir22'\]"):
+        load(write(document))
 
 
 def test_all_faults_are_named_at_once(write):

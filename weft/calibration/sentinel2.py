@@ -1,16 +1,13 @@
-"""Sentinel-2 L2A: stored numbers to reflectance, and the per-pixel rule of what is an observation.
+"""Sentinel-2 L2A: stored numbers to reflectance, and what they give away about pixels that were never measured.
 
-Belongs here: the rule for products with a scene classification (SCL), as a pure function over one block. Not here:
-reading blocks, or choosing between scenes.
+Belongs here: calibration and the rule of edge values, as a pure function over one block. Not here: what classes, angles
+and confidences say (``validity``), reading blocks, or choosing between scenes.
 
-A pixel of a scene is an observation when all of these hold:
-
-1. its SCL class is one of the valid classes (never 0, no data);
-2. its view zenith angle is not above the limit, where limit and angle are known;
-3. no band holds an **edge value**, a stored number of 0 or 1. At swath and detector edges the ground segment leaves
-   rims of 1 and stripes of 0 under a valid-looking class. In products with a negative offset (baseline 04.00 on)
-   such a number is never a measurement. Without offset a band may truly measure zero: that is accepted over the
-   classification's water, in bands beyond 0.6 um only: clear water is dark there and never so in blue and green.
+A pixel that is valid is an observation unless a band holds an **edge value**, a stored number of 0 or 1. At swath and
+detector edges the ground segment leaves rims of 1 and stripes of 0 under a valid-looking class. In products with a
+negative offset (baseline 04.00 on) such a number is never a measurement. Without offset a band may truly measure zero:
+that is accepted over the classification's water, in bands beyond 0.6 um only: clear water is dark there and never so in
+blue and green.
 """
 
 from __future__ import annotations
@@ -21,10 +18,8 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from weft.bands import BANDS
-from weft.regions import Validity
 
 REFLECTANCE_SCALE = 0.0001
 """Reflectance of one stored unit, everywhere in Weft."""
@@ -42,32 +37,6 @@ class BandCalibration:
     offset: float
 
 
-def valid_classes(
-    classes: npt.NDArray[np.uint8], validity: Validity, *, nodata_class: int, dilate_pixels: int
-) -> npt.NDArray[np.bool_]:
-    """Pixels whose class is valid, after growing the invalid ones.
-
-    Args:
-        classes: class labels (y, x), with a margin of ``dilate_pixels`` on every side.
-        validity: valid classes.
-        nodata_class: label of unobserved pixels; always invalid, never grown.
-        dilate_pixels: radius of the disc by which invalid classes grow, pixels.
-
-    Returns:
-        Boolean (y - 2 r, x - 2 r): the margin is cut off.
-    """
-    good = np.zeros(256, bool)
-    good[list(validity.classes)] = True
-    good[nodata_class] = False
-    valid: npt.NDArray[np.bool_] = good[classes]
-    if dilate_pixels:
-        cloud = ~valid & (classes != nodata_class)
-        if cloud.any():
-            valid &= ndimage.distance_transform_edt(~cloud) > dilate_pixels
-        valid = valid[dilate_pixels:-dilate_pixels, dilate_pixels:-dilate_pixels]
-    return valid
-
-
 def observe(
     numbers: npt.NDArray[np.uint16],
     valid: npt.NDArray[np.bool_],
@@ -80,7 +49,7 @@ def observe(
 
     Args:
         numbers: stored numbers (band, y, x).
-        valid: rules 1 and 2 (y, x).
+        valid: what :mod:`weft.calibration.validity` lets pass (y, x).
         water: water classes (y, x).
         bands: calibration of each band, in the order of ``numbers``.
         reflectance: changed in place, uint16 (band, y, x), unit 0.0001; negative reflectance becomes 0.
@@ -103,19 +72,24 @@ def _observe(
     reflectance: npt.NDArray[np.uint16],
     observed: npt.NDArray[np.bool_],
 ) -> None:
+    # Row by row with selects instead of branches, so that every loop over x becomes vector instructions.
     bands, height, width = numbers.shape
+    gained = np.empty(width, np.bool_)
     for y in range(height):
         for x in range(width):
-            if observed[y, x] or not valid[y, x]:
-                continue
-            seen = True
-            for b in range(bands):
-                if numbers[b, y, x] <= _EDGE_VALUE and not (may_be_zero[b] and water[y, x]):
-                    seen = False
-                    break
-            if not seen:
-                continue
-            observed[y, x] = True
-            for b in range(bands):
-                value = np.floor(numbers[b, y, x] * gains[b] + shifts[b] + 0.5)
-                reflectance[b, y, x] = np.uint16(min(max(value, 0.0), 65535.0))
+            gained[x] = valid[y, x] & (not observed[y, x])
+        for b in range(bands):
+            stored = numbers[b, y]
+            spared = may_be_zero[b]
+            for x in range(width):
+                gained[x] = gained[x] & ((stored[x] > _EDGE_VALUE) | (spared & water[y, x]))
+        for x in range(width):
+            observed[y, x] = observed[y, x] | gained[x]
+        for b in range(bands):
+            stored = numbers[b, y]
+            target = reflectance[b, y]
+            gain, shift = gains[b], shifts[b]
+            for x in range(width):
+                value = np.floor(stored[x] * gain + shift + 0.5)
+                former = target[x]
+                target[x] = np.uint16(np.int32(min(max(value, 0.0), 65535.0))) if gained[x] else former

@@ -1,19 +1,21 @@
 """Compositing one tile: stream blocks of all observations, reduce each once with every method, write the layers.
 
-Belongs here: the block loop, its memory, and what is done when a scene turns out to be unreadable. Not here: the
-reductions (``medoid``, ``percentiles``), the rule of a valid pixel (``weft.calibration``), or reading and writing files
-(``weft.rasters``).
+Belongs here: the block loop, its memory, and what is done when a scene turns out to be unreadable. Not here: reading a
+block (``blocks``, ``provenance``), reducing it (``reduce``), or writing files (``weft.rasters``).
 
-Every block of every scene is decoded once and serves all methods; blocks in which a scene has no valid pixel are not
-decoded at all. The result does not depend on block size, thread count or the order in which scenes were listed.
+Observations are taken **newest first**, as the Sentinel-2 Global Mosaic service does, in every method: of equals the
+newest wins, ``first_valid`` is the latest clear view, and ``source_index`` 0 is the newest observation.
+
+Every block of every scene is decoded once and serves all methods. The result does not depend on block size, thread
+count or the order in which scenes were listed.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,63 +23,35 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from weft.bands import BANDS
-from weft.calibration.sentinel2 import REFLECTANCE_SCALE, BandCalibration, observe, valid_classes
-from weft.compositing.medoid import medoid
+from weft.calibration.validity import limits_not_applied
+from weft.composite_settings import ExtraLayer
+from weft.compositing.blocks import BlockReader
+from weft.compositing.layers import composite_layers
 from weft.compositing.observations import Observation
-from weft.compositing.percentiles import percentiles
-from weft.errors import SceneRejected
+from weft.compositing.planes import MAX_OBSERVATIONS
+from weft.compositing.provenance import ProvenanceReader, not_in
+from weft.compositing.recipe import Recipe
+from weft.compositing.reduce import reduce_block
+from weft.errors import RequestError, SceneRejected
 from weft.rasters.cog import LayerWriter
 from weft.rasters.gdal import environment
 from weft.rasters.grid import Window
-from weft.rasters.product import LayerSpec, Product, Rejected
+from weft.rasters.parking import Parking
+from weft.rasters.product import Product, Rejected
 from weft.rasters.reading import Place, SceneReader
-from weft.regions import Composite, Validity
-from weft.scenes.scene import Scene
+
+__all__ = ["Composited", "Progress", "Recipe", "composite"]
 
 Progress = Callable[[int, int], None]
 """Called with (blocks done, blocks in all)."""
 
-_STACK_SHARE = 5  # of the memory budget one part holds the stack; the rest is interpreter, decoders, outputs
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What to make of the observations.
-
-    Attributes:
-        bands: Common Band Names, in output order.
-        validity: which pixels count.
-        composite: which reductions.
-        resolution: pixel size of the output, CRS units.
-    """
-
-    bands: tuple[str, ...]
-    validity: Validity
-    composite: Composite
-    resolution: float
-
-    def layers(self) -> tuple[LayerSpec, ...]:
-        """The layers a composite has, in order."""
-        layers: list[LayerSpec] = []
-        for statistic in self.statistics():
-            layers += [reflectance_layer(band, statistic) for band in self.bands]
-        if "medoid" in self.composite.methods:
-            layers.append(
-                LayerSpec(
-                    "medoid_spread", "Mean distance of the medoid to all observations", "float32", math.nan, unit="1"
-                )
-            )
-            layers.append(LayerSpec("source_index", "Index of the medoid's observation", "int16", -1, categorical=True))
-        layers.append(LayerSpec("count", "Number of valid observations", "uint16", None))
-        return tuple(layers)
-
-    def statistics(self) -> tuple[str, ...]:
-        """``medoid``, ``p25`` ... in output order."""
-        names = ["medoid"] if "medoid" in self.composite.methods else []
-        if "percentiles" in self.composite.methods:
-            names += [percentile_key(q) for q in self.composite.percentiles]
-        return tuple(names)
+_RESIDENT = 660 << 20
+"""What a process needs whatever the block: interpreter, compiled kernels, GDAL's cache, open files, writing COGs."""
+_FILES = 192
+"""Most files kept open, of all scenes: what they hold in memory must not grow with the number of dates."""
+_LEAST_SHARE = 4
+"""Blocks get this part of a budget that leaves them less beside the resident part."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,32 +60,17 @@ class Composited:
 
     Attributes:
         product: layers and rejected scenes; None if no observation was left.
-        observations: those that took part; ``source_index`` counts into them.
+        observations: those that took part, newest first; ``source_index`` counts into them.
         rejected: scenes set aside while reading.
+        layers_left_out: layers that were asked for and that not one scene can feed.
+        validity_not_applied: limits of the validity rule whose layer not one scene has.
     """
 
     product: Product | None
     observations: tuple[Observation, ...]
     rejected: tuple[Rejected, ...]
-
-
-def percentile_key(q: float) -> str:
-    """``p25`` for 25, ``p2_5`` for 2.5."""
-    return f"p{q:g}".replace(".", "_")
-
-
-def reflectance_layer(band: str, statistic: str) -> LayerSpec:
-    """Layer of one band and statistic: uint16 reflectance, scale 0.0001, nodata 0."""
-    return LayerSpec(
-        f"{band}_{statistic}",
-        f"{BANDS[band].title}, {statistic}",
-        "uint16",
-        0,
-        scale=REFLECTANCE_SCALE,
-        unit="1",
-        band=band,
-        statistic=statistic,
-    )
+    layers_left_out: tuple[ExtraLayer, ...] = ()
+    validity_not_applied: tuple[str, ...] = ()
 
 
 def composite(
@@ -128,7 +87,8 @@ def composite(
     """Composite the observations of one tile.
 
     Args:
-        observations: from :func:`weft.compositing.observations.plan`: all on one grid, all with the recipe's bands.
+        observations: from :func:`weft.compositing.observations.plan`, in any order: all on one grid, all with the
+            recipe's bands.
         recipe: what to make.
         scratch: an empty folder for the files of the product.
         place: href resolver.
@@ -141,16 +101,29 @@ def composite(
         The outcome; scenes that could not be read to the end are set aside as if they had never been there.
 
     Raises:
+        RequestError: more than 255 observations, or a valid class that the short-term rules do not know.
         Unavailable: a remote archive does not answer.
     """
-    remaining = tuple(observations)
+    if len(observations) > MAX_OBSERVATIONS:
+        raise RequestError(
+            f"at most {MAX_OBSERVATIONS} observations are composited, got {len(observations)}; choose a shorter period"
+        )
+    scratch.mkdir(parents=True, exist_ok=True)
+    remaining = tuple(sorted(observations, key=lambda one: (one.acquired, one.scene_ids), reverse=True))
     rejected: list[Rejected] = []
     while remaining:
-        job = _Job(remaining, recipe, place, threads or numba.get_num_threads())
+        job = _Job(remaining, recipe, place, Parking(scratch), threads or numba.get_num_threads())
         try:
             with environment():
-                product = job.run(scratch, block or job.block(memory_bytes), progress)
-            return Composited(replace(product, rejected=tuple(rejected)), remaining, tuple(rejected))
+                windows = list(job.grid.blocks(*block)) if block else job.windows(memory_bytes)
+                product = job.run(scratch, windows, progress)
+            return Composited(
+                replace(product, rejected=tuple(rejected)),
+                remaining,
+                tuple(rejected),
+                job.left_out,
+                limits_not_applied(job.scenes, recipe.validity),
+            )
         except SceneRejected as error:
             # Whole scenes are dropped, and the tile is started over: a scene must not take part above its first bad
             # block only.
@@ -172,109 +145,83 @@ def _without(observations: Sequence[Observation], scene_id: str) -> tuple[Observ
 class _Job:
     """One pass over the blocks with a fixed set of observations."""
 
-    def __init__(self, observations: tuple[Observation, ...], recipe: Recipe, place: Place, threads: int) -> None:
-        self.observations = observations
+    def __init__(
+        self, observations: tuple[Observation, ...], recipe: Recipe, place: Place, parking: Parking, threads: int
+    ) -> None:
+        self.scenes = [scene for observation in observations for scene in observation.scenes]
         self.recipe = recipe
         self.threads = threads
-        self.grid = observations[0].scenes[0].geolocation.at_resolution(recipe.resolution)
-        self.readers = {
-            scene.id: SceneReader(scene.id, self.grid, place)
-            for observation in observations
-            for scene in observation.scenes
-        }
+        self.days = [(observation.acquired - _EPOCH).days for observation in observations]
+        self.grid = self.scenes[0].geolocation.at_resolution(recipe.resolution)
+        wanted = recipe.composite.extra_layers
+        self.left_out = not_in(self.scenes, wanted)
+        extra = [key for key in wanted if key not in self.left_out]
+        self.layers = composite_layers(recipe, extra)
+        self.parking = parking
+        keep_open = _FILES // len(self.scenes)
+        self.readers = {scene.id: SceneReader(scene.id, self.grid, place, parking, keep_open) for scene in self.scenes}
+        self.blocks = BlockReader(observations, recipe, self.grid, self.readers)
+        self.provenance = ProvenanceReader(observations, extra, self.readers)
 
     def close(self) -> None:
         for reader in self.readers.values():
             reader.close()
+        self.parking.close()
 
-    def block(self, memory_bytes: int) -> tuple[int, int]:
-        """Largest block of whole file blocks whose stack fits the budget, so that nothing is decoded twice."""
-        scene = self.observations[0].scenes[0]
+    def windows(self, memory_bytes: int) -> list[Window]:
+        """As many whole file blocks at once as the budget allows.
+
+        Where it allows less than one, a block is cut into strips that follow each other, so that what is parked of it
+        is soon asked for.
+        """
+        scene = self.scenes[0]
         layer = min((scene.bands[band] for band in self.recipe.bands), key=lambda one: one.geolocation.x_size)
         rows, cols = self.readers[scene.id].block_shape(layer)
         ratio = self.grid.x_size / layer.geolocation.x_size
-        rows, cols = max(1, int(rows / ratio)), max(1, int(cols / ratio))
-        pixel_bytes = len(self.observations) * (2 * len(self.recipe.bands) + 1)
-        pixels = max(1, memory_bytes // _STACK_SHARE // pixel_bytes)
-        cols = min(self.grid.width, max(1, pixels // rows // cols) * cols)
-        if rows * cols > pixels:
-            return max(1, min(self.grid.height, pixels // cols)), cols
-        return min(self.grid.height, pixels // cols // rows * rows), cols
+        rows = min(self.grid.height, max(1, int(rows / ratio)))
+        cols = min(self.grid.width, max(1, int(cols / ratio)))
+        budget = max(memory_bytes - _RESIDENT, memory_bytes // _LEAST_SHARE)
+        pixels = max(1, budget // self._bytes_per_pixel())
+        if rows * cols <= pixels:
+            cols = min(self.grid.width, pixels // rows // cols * cols)
+            return list(self.grid.blocks(max(rows, pixels // cols // rows * rows), cols))
+        height = max(1, pixels // cols)
+        return [
+            Window(row, outer.col, min(height, outer.row + outer.height - row), outer.width)
+            for outer in self.grid.blocks(rows, cols)
+            for row in range(outer.row, outer.row + outer.height, height)
+        ]
 
-    def run(self, scratch: Path, block: tuple[int, int], progress: Progress | None) -> Product:
-        windows = list(self.grid.blocks(*block))
+    def _bytes_per_pixel(self) -> int:
+        results = sum(np.dtype(layer.dtype).itemsize for layer in self.layers)
+        # One band's percentiles or the bands of the geomedian as float32, and the masks and counts of a method.
+        settings = self.recipe.composite
+        passing = max(
+            4 * len(settings.percentiles) if "percentiles" in settings.methods else 0,
+            4 * len(self.recipe.bands) + 12 if "geomedian" in settings.methods else 0,
+        )
+        # Never all at once: a block is read, then reduced, then its layers are completed and written without it.
+        return max(
+            self.blocks.bytes_held + self.threads * self.blocks.bytes_decoding,
+            self.blocks.bytes_held + results + passing + 24,
+            results + self.threads * self.provenance.bytes_decoding,
+        )
+
+    def run(self, scratch: Path, windows: Sequence[Window], progress: Progress | None) -> Product:
         numba.set_num_threads(min(self.threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
         with (
-            LayerWriter(self.grid, self.recipe.layers(), scratch) as writer,
+            LayerWriter(self.grid, self.layers, scratch) as writer,
             ThreadPoolExecutor(self.threads) as pool,
         ):
             for done, window in enumerate(windows, start=1):
-                # No name may hold on to the stack, or two of them would be alive while the next block is read.
-                writer.write(window, self._reduce(*self._read(window, pool)))
+                writer.write(window, self._layers_of(window, pool), pool)
                 if progress:
                     progress(done, len(windows))
             return Product(self.grid, writer.finish(workers=self.threads))
 
-    def _read(self, window: Window, pool: ThreadPoolExecutor) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.bool_]]:
-        times, bands = len(self.observations), len(self.recipe.bands)
-        stack = np.zeros((times, bands, window.height, window.width), np.uint16)
-        valid = np.zeros((times, window.height, window.width), bool)
-
-        def read(time: int) -> None:
-            with environment():
-                for scene in self.observations[time].scenes:
-                    self._read_scene(scene, window, stack[time], valid[time])
-
-        for _ in pool.map(read, range(times)):
-            pass
-        return stack, valid
-
-    def _read_scene(
-        self, scene: Scene, window: Window, reflectance: npt.NDArray[np.uint16], observed: npt.NDArray[np.bool_]
-    ) -> None:
-        if scene.classes is None:
-            raise SceneRejected(scene.id, "it has no classification layer to decide validity from")
-        reader, validity = self.readers[scene.id], self.recipe.validity
-        margin = math.ceil(validity.dilate_m / self.grid.x_size)
-        classes = reader.labels(scene.classes.layer, window, margin).astype(np.uint8, copy=False)
-        valid = valid_classes(classes, validity, nodata_class=scene.classes.nodata_class, dilate_pixels=margin)
-        zenith = scene.angles.get("view_zenith")
-        if validity.view_zenith_max is not None and zenith is not None:
-            angle = reader.labels(zenith, window) * zenith.scale + zenith.offset
-            valid = valid & (angle <= validity.view_zenith_max)
-        if not (valid & ~observed).any():
-            return  # nothing to gain from decoding the bands
-        inner = classes[margin : margin + window.height, margin : margin + window.width]
-        numbers = np.empty((len(self.recipe.bands), window.height, window.width), np.uint16)
-        for index, band in enumerate(self.recipe.bands):
-            reader.numbers(scene.bands[band], window, numbers[index])
-        calibrations = [
-            BandCalibration(band, scene.bands[band].scale, scene.bands[band].offset) for band in self.recipe.bands
-        ]
-        water = np.isin(inner, scene.classes.water_classes)
-        observe(numbers, valid, water, calibrations, reflectance, observed)
-
-    def _reduce(self, stack: npt.NDArray[np.uint16], valid: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[Any]]:
-        settings = self.recipe.composite
-        count = valid.sum(axis=0, dtype=np.uint16)
-        out: dict[str, npt.NDArray[Any]] = {"count": count}
-        if "medoid" in settings.methods:
-            index, spread = medoid(stack, valid)
-            given = (index >= 0) & (count >= settings.medoid_min)
-            out["source_index"] = np.where(given, index, -1).astype(np.int16)
-            out["medoid_spread"] = np.where(given, spread * np.float32(REFLECTANCE_SCALE), np.nan).astype(np.float32)
-            chosen = np.take_along_axis(stack, np.maximum(index, 0)[None, None].astype(np.intp), axis=0)[0]
-            for band, values in zip(self.recipe.bands, chosen, strict=True):
-                out[f"{band}_medoid"] = _stored(values, given)
-        if "percentiles" in settings.methods:
-            for position, band in enumerate(self.recipe.bands):
-                results, _ = percentiles(stack[:, position], valid, settings.percentiles)
-                for q, values in zip(settings.percentiles, results, strict=True):
-                    out[f"{band}_{percentile_key(q)}"] = _stored(values, count > 0)
-        return out
-
-
-def _stored(values: npt.NDArray[Any], given: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint16]:
-    """Round half up; a true zero becomes 1 (an error of 0.0001), because 0 says that nothing is there."""
-    rounded = np.floor(np.where(given, values, 0).astype(np.float64) + 0.5)
-    return np.where(given, np.maximum(rounded, 1), 0).astype(np.uint16)
+    def _layers_of(self, window: Window, pool: ThreadPoolExecutor) -> dict[str, npt.NDArray[Any]]:
+        # The stack lives no longer than this call, or two of them would be alive while the next block is read.
+        block, granules = self.blocks.read(window, pool)
+        reduced = reduce_block(block, self.recipe, self.days)
+        del block
+        return {**reduced.layers, **self.provenance.read(window, reduced.winner, granules, pool)}

@@ -21,8 +21,8 @@ from weft.errors import RequestError
 
 TOLERANCE = 0.1
 """The iteration ends with a step shorter than this, in units of the stack: 0.00001 reflectance."""
-STRIP = 1 << 15
-"""Pixels reduced at once: bounds the transposed float32 copy that geomad needs."""
+STRIP_BYTES = 1 << 24
+"""Most that the transposed float32 copy which geomad needs may hold at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,15 @@ class Geomedian:
     bcmad: NDArray[np.float32]
 
 
+def require_geomad() -> Any:
+    """The package; raises :class:`weft.errors.RequestError` with the command that installs it if it is missing."""
+    try:
+        import geomad
+    except ImportError as error:
+        raise RequestError("geomedian needs the package geomad; pip install 'weft[geomedian]'") from error
+    return geomad
+
+
 def geomedian(stack: NDArray[Any], valid: NDArray[np.bool_]) -> Geomedian:
     """Geometric median over time of the valid observations of every pixel: the point nearest to all of them in sum.
 
@@ -59,10 +68,10 @@ def geomedian(stack: NDArray[Any], valid: NDArray[np.bool_]) -> Geomedian:
             observations.
     """
     check_reflectance(stack, valid)
-    geomad = _geomad()
+    geomad = require_geomad()
     times, bands, height, width = stack.shape
     layers = np.full((bands + 3, height * width), np.nan, np.float32)
-    rows = max(1, STRIP // max(1, width))
+    rows = max(1, STRIP_BYTES // max(1, 4 * times * bands * width))
     for top in range(0, height, rows):
         part, mask = stack[:, :, top : top + rows], valid[:, top : top + rows]
         pixels = part.shape[2] * width
@@ -84,11 +93,3 @@ def _reduce(geomad: Any, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         for deviation in (geomad.smad_pcm, geomad.emad_pcm, geomad.bcmad_pcm)
     ]
     return np.vstack([median[:, 0].T, *deviations])
-
-
-def _geomad() -> Any:
-    try:
-        import geomad
-    except ImportError as error:
-        raise RequestError("geomedian needs the package geomad; pip install 'weft[geomedian]'") from error
-    return geomad

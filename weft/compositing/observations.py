@@ -4,11 +4,14 @@ Belongs here: decisions about whole scenes from their identity (reprocessed dupl
 not fit). Not here: decisions about pixels (``weft.calibration``) or reductions over observations.
 
 One **observation** is what one pass saw of one tile. Archives hold it as one product, as several versions of one
-product, or cut into granules by the ground segment:
+product, or cut into granules by the ground segment (two datastrips, two receiving stations, two datatakes in a row):
 
-* versions of one granule (same datatake, tile and segment) collapse to the newest processing;
-* granules of one datatake and tile (different segments) are merged: a pixel comes from the first granule, in order of
-  segment, that has it.
+* versions of one granule (same pass, tile and segment) collapse to the newest processing: the highest baseline, among
+  equals the latest processing time. A segment is a datastrip's sensing start, which reprocessing keeps; an item's
+  ``datetime`` it may move by minutes;
+* granules of one pass and tile (different segments) are merged: a pixel comes from the first granule, newest
+  processing first and then in order of segment, that has it. So even a version under another segment adds no
+  observation and hides no newer pixel.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from weft.errors import RequestError
 from weft.rasters.grid import Grid
@@ -24,11 +27,14 @@ from weft.rasters.product import Rejected
 from weft.scenes.scene import Scene
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+# Archives stamp granules with anything from the start of the datatake to their own sensing time, under an hour apart; a
+# satellite comes back to a track after ten days or more.
+_PASS = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One pass over one tile: the granules it was cut into, in order of segment."""
+    """One pass over one tile: the granules it was cut into, in the order in which a pixel is looked for."""
 
     scenes: tuple[Scene, ...]
 
@@ -94,12 +100,15 @@ def plan(scenes: Iterable[Scene], bands: Sequence[str]) -> Plan:
     ordered = sorted(scenes, key=lambda scene: (scene.acquired, scene.id))
     usable, without_band = _with_bands(ordered, bands)
     on_grid, off_grid = _on_one_grid(usable)
-    kept, superseded = _newest(on_grid)
-    observations = _merged(kept)
+    observations, superseded = [], []
+    for candidates in _passes(on_grid):
+        granules, older = _newest(candidates)
+        observations.append(Observation(granules))
+        superseded += older
     return Plan(
         grid=on_grid[0].geolocation if on_grid else None,
-        observations=observations,
-        superseded=superseded,
+        observations=tuple(sorted(observations, key=lambda one: (one.acquired, one.scene_ids))),
+        superseded=tuple(sorted(superseded, key=lambda one: one.scene_id)),
         rejected=tuple(sorted([*without_band, *off_grid], key=lambda rejected: rejected.scene_id)),
     )
 
@@ -148,24 +157,33 @@ def _describe(grid: Grid) -> str:
     return f"{grid.crs} at {grid.left:g}, {grid.top:g} with {grid.width} x {grid.height} pixels of {grid.x_size:g}"
 
 
-def _newest(scenes: Sequence[Scene]) -> tuple[list[Scene], tuple[Superseded, ...]]:
-    versions: dict[tuple[str, str | None, str], list[Scene]] = defaultdict(list)
+def _passes(scenes: Sequence[Scene]) -> list[list[Scene]]:
+    """Scenes, in time order, of one satellite over one tile on one track, less than ``_PASS`` apart.
+
+    Not by datatake alone: archives name it differently or not at all, and a new one may begin within a tile.
+    """
+    passes: list[list[Scene]] = []
+    latest: dict[tuple[str, str | None, str], list[Scene]] = {}
     for scene in scenes:
-        versions[scene.datatake, scene.tile, scene.segment].append(scene)
+        key = (scene.platform, scene.tile, scene.track or scene.datatake)
+        if key not in latest or scene.acquired - latest[key][-1].acquired >= _PASS:
+            latest[key] = []
+            passes.append(latest[key])
+        latest[key].append(scene)
+    return passes
+
+
+def _newest(scenes: Sequence[Scene]) -> tuple[tuple[Scene, ...], list[Superseded]]:
+    versions: dict[str, list[Scene]] = defaultdict(list)
+    for scene in scenes:
+        versions[scene.segment].append(scene)
     kept, superseded = [], []
-    for candidates in versions.values():
-        newest = max(candidates, key=lambda scene: (scene.processed or _NEVER, scene.baseline or "", scene.id))
+    for segment in sorted(versions):
+        newest = max(versions[segment], key=lambda scene: (_newness(scene), scene.id))
         kept.append(newest)
-        superseded += [Superseded(scene.id, newest.id) for scene in candidates if scene is not newest]
-    return kept, tuple(sorted(superseded, key=lambda one: one.scene_id))
+        superseded += [Superseded(scene.id, newest.id) for scene in versions[segment] if scene is not newest]
+    return tuple(sorted(kept, key=_newness, reverse=True)), superseded
 
 
-def _merged(scenes: Sequence[Scene]) -> tuple[Observation, ...]:
-    passes: dict[tuple[str, str | None], list[Scene]] = defaultdict(list)
-    for scene in scenes:
-        passes[scene.datatake, scene.tile].append(scene)
-    observations = (
-        Observation(tuple(sorted(granules, key=lambda scene: (scene.segment, scene.id))))
-        for granules in passes.values()
-    )
-    return tuple(sorted(observations, key=lambda observation: (observation.acquired, observation.scene_ids)))
+def _newness(scene: Scene) -> tuple[str, datetime]:
+    return scene.baseline or "", scene.processed or _NEVER

@@ -23,8 +23,8 @@ from weft.errors import RequestError
 
 MEDOID_BANDS = ("blue", "green", "red", "rededge075", "nir", "swir16", "swir22")
 """The bands S2GM takes distances over."""
-STRIP = 1 << 18
-"""Pixels reduced at once: bounds the masks and the selected bands that are copied on the way."""
+STRIP_BYTES = 1 << 25
+"""Most that the selected bands, which are copied on the way, may hold at once."""
 
 
 class Method(IntEnum):
@@ -82,7 +82,7 @@ def s2gm(
     index = np.full(valid.shape[1:], -1, np.int16)
     method = np.zeros(valid.shape[1:], np.uint8)
     spread = np.full(valid.shape[1:], np.nan, np.float32)
-    for rows in _strips(valid.shape):
+    for rows in _strips(valid.shape, len(compared)):
         part, usable = stack[:, :, rows], valid[:, rows]
         count = usable.sum(axis=0, dtype=np.uint16)
         single, many = count == 1, (count > 1) & (count >= medoid_min)
@@ -106,9 +106,9 @@ def _present(bands: Sequence[str], wanted: Sequence[str]) -> list[str]:
     return present
 
 
-def _strips(shape: tuple[int, ...]) -> list[slice]:
-    _, height, width = shape
-    rows = max(1, STRIP // max(1, width))
+def _strips(shape: tuple[int, ...], bands: int) -> list[slice]:
+    times, height, width = shape
+    rows = max(1, STRIP_BYTES // max(1, 2 * times * bands * width))
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 

@@ -5,7 +5,6 @@ Belongs here: choosing them and proving that all inputs store them alike. Not he
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from weft.errors import RequestError
@@ -13,13 +12,11 @@ from weft.rasters.product import LayerSpec, SourceProduct
 
 COUNT = "count"
 
-_REFLECTANCE = re.compile(r"[a-z0-9]+_(medoid|p\d{1,3}(_\d+)?)")
-
 
 def carried_layers(products: Iterable[SourceProduct]) -> tuple[LayerSpec, ...]:
-    """Layers that all products share and a mosaic carries on: every medoid and percentile, then ``count``.
+    """Layers that all products share and a mosaic carries on: every statistic of every band, then ``count``.
 
-    ``source_index`` and ``medoid_spread`` are left behind: they describe one observation of one track.
+    Layers without a band are left behind: dates, angles, classes and spreads describe one observation of one track.
 
     Returns:
         Reflectance layers sorted by key, then ``count``; none if there are no products.
@@ -31,7 +28,9 @@ def carried_layers(products: Iterable[SourceProduct]) -> tuple[LayerSpec, ...]:
     first: SourceProduct | None = None
     layers: dict[str, LayerSpec] = {}
     for product in sorted(products, key=lambda product: product.id):
-        found = {key: entry.layer for key, entry in product.layers.items() if _REFLECTANCE.fullmatch(key)}
+        found = {
+            key: entry.layer for key, entry in product.layers.items() if entry.layer.band and entry.layer.statistic
+        }
         if COUNT not in product.layers:
             raise RequestError(f"{product.id} has no layer {COUNT}; make it again with this version of Weft")
         found[COUNT] = product.layers[COUNT].layer

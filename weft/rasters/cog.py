@@ -24,6 +24,7 @@ from weft.errors import IntegrityError
 from weft.rasters.gdal import SETTINGS, UnreadableRaster, decoding, open_raster
 from weft.rasters.grid import Grid, Window
 from weft.rasters.product import LayerSpec, RasterFile, Statistics
+from weft.rasters.tally import Tally
 
 COG_BLOCK = 512
 _STRIP_ROWS = 512
@@ -42,7 +43,7 @@ class LayerWriter:
         self._layers = {layer.key: layer for layer in layers}
         self._scratch = scratch
         self._open: dict[str, rasterio.io.DatasetWriter] = {}
-        self._tallies = {layer.key: _Tally() for layer in layers}
+        self._tallies = {layer.key: Tally(layer) for layer in layers}
         scratch.mkdir(parents=True, exist_ok=True)
         block = max(16, block // 16 * 16)
         with rasterio.Env(**SETTINGS):
@@ -77,12 +78,17 @@ class LayerWriter:
             self._raw(key).unlink(missing_ok=True)
         self._open.clear()
 
-    def write(self, window: Window, values: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Write one block of every layer: arrays (height, width) of the layer's dtype."""
-        for key, layer in self._layers.items():
-            block = values[key]
-            self._open[key].write(block, 1, window=_rasterio_window(window))
-            self._tallies[key].add(block, layer)
+    def write(
+        self, window: Window, values: Mapping[str, npt.NDArray[Any]], pool: ThreadPoolExecutor | None = None
+    ) -> None:
+        """Write one block of every layer: arrays (height, width) of the layer's dtype; in ``pool`` side by side."""
+
+        def one(layer: LayerSpec) -> None:
+            self._open[layer.key].write(values[layer.key], 1, window=_rasterio_window(window))
+            self._tallies[layer.key].add(values[layer.key])
+
+        for _ in (pool.map if pool else map)(one, self._layers.values()):
+            pass
 
     def finish(self, *, workers: int = 2) -> tuple[RasterFile, ...]:
         """Close the scratch files and write one COG each, in the order of the layers.
@@ -99,7 +105,7 @@ class LayerWriter:
     def _finish_one(self, layer: LayerSpec) -> RasterFile:
         raw, path = self._raw(layer.key), self._scratch / f"{layer.key}.tif"
         with rasterio.Env(**SETTINGS):
-            statistics = self._tallies[layer.key].statistics(layer)
+            statistics = self._tallies[layer.key].statistics()
             _set_metadata(raw, layer, statistics)
             digest = pixel_digest(raw)
             rasterio.shutil.copy(raw, path, driver="COG", **_cog_options(layer))
@@ -178,42 +184,3 @@ def _cog_options(layer: LayerSpec) -> dict[str, Any]:
 
 def _rasterio_window(window: Window) -> rasterio.windows.Window:
     return rasterio.windows.Window(window.col, window.row, window.width, window.height)
-
-
-class _Tally:
-    """Running count, sums and extremes of stored values; merged block by block in float64 (exact for integers)."""
-
-    def __init__(self) -> None:
-        self.pixels = self.valid = 0
-        self.total = self.squares = 0.0
-        self.low, self.high = math.inf, -math.inf
-
-    def add(self, block: npt.NDArray[Any], layer: LayerSpec) -> None:
-        self.pixels += block.size
-        values = block[_is_valid(block, layer.nodata)]
-        if values.size:
-            self.valid += values.size
-            self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
-            self.total += float(values.sum(dtype=np.float64))
-            self.squares += float(np.square(values, dtype=np.float64).sum())
-
-    def statistics(self, layer: LayerSpec) -> Statistics:
-        share = 100.0 * self.valid / self.pixels if self.pixels else 0.0
-        if not self.valid:
-            return Statistics(math.nan, math.nan, math.nan, math.nan, share)
-        mean = self.total / self.valid
-        deviation = math.sqrt(max(0.0, self.squares / self.valid - mean * mean))
-        return Statistics(
-            self.low * layer.scale + layer.offset,
-            self.high * layer.scale + layer.offset,
-            mean * layer.scale + layer.offset,
-            deviation * layer.scale,
-            share,
-        )
-
-
-def _is_valid(block: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool_]:
-    if nodata is None:
-        return np.ones(block.shape, bool)
-    valid: npt.NDArray[np.bool_] = ~np.isnan(block) if math.isnan(nodata) else block != nodata
-    return valid

@@ -76,8 +76,10 @@ class Scene:
         bands: Common Band Name -> layer.
         classes: classification layer for validity, None if the mission has none.
         angles: ``view_zenith`` etc. -> layer in degrees, as far as the archive has them.
-        baseline: processing baseline (``05.09``), None if unknown.
-        processed: processing time, UTC; the newest of duplicates wins.
+        quality: ``aot`` (optical thickness), ``cloud_confidence`` and ``snow_confidence`` (percent) -> layer, as far as
+            the archive has them.
+        baseline: processing baseline (``05.09``), None if unknown; the highest of duplicates wins.
+        processed: processing time, UTC; of duplicates of one baseline the newest wins.
         provenance: further facts for lineage (product URI, archive href).
     """
 
@@ -93,6 +95,7 @@ class Scene:
     bands: Mapping[str, Layer]
     classes: ClassLayer | None = None
     angles: Mapping[str, Layer] = field(default_factory=dict)
+    quality: Mapping[str, Layer] = field(default_factory=dict)
     baseline: str | None = None
     processed: datetime | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)

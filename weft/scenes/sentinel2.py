@@ -28,12 +28,19 @@ SCL_SCHEME = "sentinel-2-scl"
 _SCL_NODATA = 0
 _SCL_WATER = 6
 _ANGLES = ("view_zenith", "view_azimuth", "sun_zenith", "sun_azimuth")
+_QUALITY = ("aot", "cloud_confidence", "snow_confidence")
 _LABELS = SENTINEL2 | {"SCL": "scl"}
 # Names without a band label. "rededge" alone would be any of three bands, so it is not among them.
-_NAMES = {name: name for name in (*BANDS, *_ANGLES, "scl")} | {
+_NAMES = {name: name for name in (*BANDS, *_ANGLES, *_QUALITY, "scl")} | {
     "rededge1": "rededge071",
     "rededge2": "rededge075",
     "rededge3": "rededge078",
+    "cloud": "cloud_confidence",
+    "cldprb": "cloud_confidence",
+    "msk_cldprb": "cloud_confidence",
+    "snow": "snow_confidence",
+    "snwprb": "snow_confidence",
+    "msk_snwprb": "snow_confidence",
 }
 _RESOLUTION = re.compile(r"_(10|20|60)m$")
 _UTM = re.compile(r"EPSG:32[67](0[1-9]|[1-5]\d|60)")
@@ -41,6 +48,7 @@ _UTM = re.compile(r"EPSG:32[67](0[1-9]|[1-5]\d|60)")
 _SCALE = 0.0001
 _OFFSET = -0.1  # BOA_ADD_OFFSET -1000 over QUANTIFICATION_VALUE 10000, baseline 04.00 on
 _OFFSET_BASELINE = "04.00"
+_AOT_SCALE = 0.001  # AOT_QUANTIFICATION_VALUE 1000, every baseline
 _OFFSET_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 _MAX_FILE = 2**40
 
@@ -53,7 +61,7 @@ def scene_of(item: Item) -> Scene:
 
     Returns:
         The scene with every reflectance band the item has, each at its finest resolution, the scene classification,
-        and angle layers as far as there are any. Hrefs are as written in the item.
+        and angle and quality layers as far as there are any. Hrefs are as written in the item.
 
     Raises:
         SceneRejected: an identifying fact, the scene classification, a grid or the reflectance offset is missing or
@@ -77,7 +85,8 @@ def scene_of(item: Item) -> Scene:
         geolocation=_common_geolocation(fields, grids),
         bands={cbn: _reflectance(fields, *found[cbn], identity.baseline) for cbn in BANDS if cbn in found},
         classes=ClassLayer(_classes(*found["scl"]), SCL_SCHEME, _SCL_NODATA, (_SCL_WATER,)),
-        angles={angle: _angle(*found[angle]) for angle in _ANGLES if angle in found},
+        angles={angle: _measured(*found[angle], 1.0, "deg") for angle in _ANGLES if angle in found},
+        quality={name: _quality(name, *found[name]) for name in _QUALITY if name in found},
         baseline=identity.baseline,
         processed=identity.processed,
         provenance={"product_uri": identity.product} if identity.product else {},
@@ -146,7 +155,9 @@ def _reflectance(item: Fields, band: RasterBand, grid: Grid, baseline: str | Non
 def _offset(item: Fields, band: RasterBand, baseline: str | None) -> float:
     properties = item.object("properties")
     # Earth Search goes on to state raster:offset -0.1 where it has already shifted the pixels: the flag comes first.
-    if properties and any(properties.flag(name) for name in _OFFSET_APPLIED):
+    # It speaks of the archive's own GeoTIFFs; some items point at ESA's JPEG 2000 files, which nobody shifted.
+    shifted = properties is not None and any(properties.flag(name) for name in _OFFSET_APPLIED)
+    if shifted and not band.href.lower().endswith(".jp2"):
         return 0.0
     offset = band.described.number("offset")
     if offset is not None:
@@ -164,9 +175,14 @@ def _classes(band: RasterBand, grid: Grid) -> Layer:
     return _layer(band, grid, scale=1.0, offset=0.0, nodata=float(_SCL_NODATA), unit=None)
 
 
-def _angle(band: RasterBand, grid: Grid) -> Layer:
+def _quality(name: str, band: RasterBand, grid: Grid) -> Layer:
+    return _measured(band, grid, _AOT_SCALE, "1") if name == "aot" else _measured(band, grid, 1.0, "%")
+
+
+def _measured(band: RasterBand, grid: Grid, default_scale: float, unit: str) -> Layer:
     scale, offset = band.described.number("scale"), band.described.number("offset")
-    return _layer(band, grid, scale=1.0 if scale is None else scale, offset=offset or 0.0, nodata=None, unit="deg")
+    scale = default_scale if scale is None else scale
+    return _layer(band, grid, scale=scale, offset=offset or 0.0, nodata=None, unit=unit)
 
 
 def _layer(

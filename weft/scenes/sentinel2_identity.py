@@ -46,6 +46,8 @@ _NAMES = (
 _MGRS = re.compile(r"(?:MGRS-|T)?(\d{1,2})([C-HJ-NP-X])([A-HJ-NP-Z]{2})")
 _PLATFORM = re.compile(r"sentinel-2[a-d]")
 _TRACKS = 143
+# What Sen2Cor writes outside ESA's ground segment. It is no processing baseline: neither age nor offset follow from it.
+_NO_BASELINE = "99.99"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ class _Facts:
         if baseline is None and "baseline" in self.stated:
             digits = self.stated["baseline"].replace(".", "")
             baseline = f"{digits[:2]}.{digits[2:]}"
-        return baseline
+        return None if baseline == _NO_BASELINE else baseline
 
     def processed(self) -> datetime | None:
         return self.properties.moment("s2:generation_time") or self._stamp() or self.properties.moment("created")

@@ -22,7 +22,7 @@ from weft.simulation.passes import sun_position
 from weft.simulation.plan import swath_over
 from weft.simulation.presets import ANGLE_PIXEL, COARSE_RATIO
 from weft.simulation.spectra import BANDS, COARSE_BANDS
-from weft.simulation.studio import ANGLE_NODATA, MULTIBAND_KEY, Shot
+from weft.simulation.studio import ANGLE_NODATA, MULTIBAND_KEY, QUALITY_NODATA, Shot
 from weft.stac import Item
 from weft.stac.extensions import used
 
@@ -30,6 +30,12 @@ COLLECTION = "sentinel-2-l2a"
 _LABELS = {cbn: label for label, cbn in SENTINEL2.items()}
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _MEDIA_TYPES = {".tif": _COG, ".jp2": "image/jp2"}
+_TITLES = {
+    "scl": "Scene classification",
+    MULTIBAND_KEY: "All bands",
+    "cloud": "Cloud confidence",
+    "aot": "Aerosol optical thickness",
+}
 _READ = 1 << 20
 
 
@@ -147,15 +153,13 @@ def _asset(shot: Shot, key: str, grid: Grid) -> dict[str, Any]:
     pixel = grid.x_size
     if key == "view_zenith":
         pixel = ANGLE_PIXEL
-    elif key == "scl" or key in COARSE_BANDS:
+    elif key == "scl" or key in COARSE_BANDS or key in QUALITY_NODATA:
         pixel = grid.x_size * COARSE_RATIO
     here = grid.at_resolution(pixel)
     return {
         "href": f"./{path.name}",
         "type": _MEDIA_TYPES[path.suffix],
-        "title": {"scl": "Scene classification", MULTIBAND_KEY: "All bands"}.get(
-            key, key.replace("_", " ").capitalize()
-        ),
+        "title": _TITLES.get(key, key.replace("_", " ").capitalize()),
         "roles": ["data", "reflectance"] if key == MULTIBAND_KEY or key in BANDS else ["data"],
         "gsd": pixel,
         "proj:shape": list(here.shape),
@@ -171,6 +175,11 @@ def _values(shot: Shot, key: str) -> dict[str, Any]:
         return {"data_type": "uint8", "nodata": UNOBSERVED}
     if key == "view_zenith":
         return {"data_type": "uint16", "nodata": ANGLE_NODATA, "raster:scale": 0.01, "raster:offset": 0, "unit": "deg"}
+    if key == "cloud":
+        return {"data_type": "uint8", "nodata": QUALITY_NODATA[key], "unit": "%"}
+    if key == "aot":
+        scale = {"raster:scale": 0.001, "raster:offset": 0}
+        return {"data_type": "uint16", "nodata": QUALITY_NODATA[key], **scale, "unit": "1"}
     told: dict[str, Any] = {"data_type": "uint16", "nodata": 0}
     if shot.granule.tells_scale:
         told |= {"raster:scale": 0.0001, "raster:offset": -shot.granule.offset / 10_000 or 0}

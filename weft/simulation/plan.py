@@ -49,6 +49,7 @@ class Granule:
         jp2: bands are JPEG 2000, else COG.
         multiband: all bands lie in one file.
         tells_scale: scale and offset stand in the item; else only the baseline implies them.
+        tells_quality: has cloud confidence and aerosol layers, as newer archives do.
         zero_stripe: has a line of zeros near the swath's edge.
         superseded: is an older processing of another granule.
     """
@@ -65,6 +66,7 @@ class Granule:
     multiband: bool
     tells_scale: bool
     zero_stripe: bool
+    tells_quality: bool
     superseded: bool = False
 
     @property
@@ -158,6 +160,7 @@ def _granule(preset: Preset, seed: int, tile: str, flight: Pass, number: int) ->
         multiband=multiband,
         tells_scale=number % 2 == 0,
         zero_stripe=number == 1,
+        tells_quality=reprocessed,
     )
 
 
@@ -167,6 +170,7 @@ def _older(granule: Granule) -> Granule:
         id=granule.id.replace("_0_L2A", "_1_L2A"),
         baseline=_ORIGINAL,
         generated=granule.flight.sensed + timedelta(hours=4),
+        tells_quality=False,
         superseded=True,
     )
 

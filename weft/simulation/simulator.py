@@ -32,7 +32,7 @@ from weft.simulation.studio import Scenery, Shot, take
 from weft.simulation.truth import TRUTH_FILE
 from weft.simulation.weather import Weather
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same seed gives another archive."""
 REGION_FILE, ARCHIVE_FOLDER = "region.yaml", "archive"
 
@@ -151,9 +151,17 @@ def _region(preset: Preset) -> str:
         "start": preset.period,
         "bands": list(BANDS),
         "working_resolution": preset.pixel,
-        "validity": {"classes": [2, 4, 5, 6, 11], "dilate_m": 2 * preset.pixel},
+        "validity": {
+            "classes": [2, 4, 5, 6, 11],
+            "dilate_m": 2 * preset.pixel,
+            "shadow_dilate_m": 2 * preset.pixel,
+        },
         "coregistration": {"method": "none"},
-        "composite": {"methods": ["medoid", "percentiles"], "percentiles": [25, 50, 75]},
+        "composite": {
+            "methods": ["medoid", "percentiles"],
+            "percentiles": [25, 50, 75],
+            "layers": ["quality_aot", "quality_scene_classification", "view_zenith_mean"],
+        },
         "mosaic": {
             "crs": "EPSG:3035",
             "resolution": preset.mosaic_resolution,

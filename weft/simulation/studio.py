@@ -36,12 +36,16 @@ from weft.simulation.weather import Sky, Weather
 
 ANGLE_NODATA = 65_535
 MULTIBAND_KEY = "msi"
+QUALITY_NODATA = {"cloud": 255, "aot": 0}
+"""Layers that only granules with :attr:`Granule.tells_quality` have, and their fill."""
 
 _BLOCK = 512
 _FINE_BANDS = tuple(band for band in BANDS if band not in COARSE_BANDS)
 _STRIPED_BANDS = ("green", "swir16")
 _OLD_GAIN = 1.01
 _SCL = LayerSpec("scl", "Scene classification", "uint8", UNOBSERVED, categorical=True)
+_CLOUD = LayerSpec("cloud", "Cloud confidence, percent", "uint8", QUALITY_NODATA["cloud"])
+_AOT = LayerSpec("aot", "Aerosol optical thickness, thousandths", "uint16", QUALITY_NODATA["aot"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +104,13 @@ def _exposure(
 ) -> _Exposure:
     place = folder / granule.id
     fine = [_band_layer(band) for band in _FINE_BANDS]
-    coarse = [_band_layer(band) for band in COARSE_BANDS]
+    coarse = [*(_band_layer(band) for band in COARSE_BANDS), _SCL, *((_CLOUD, _AOT) if granule.tells_quality else ())]
     return _Exposure(
         granule,
         swath_over(granule.flight.track, granule.tile, scenery.landscape.pixel),
         scenery.weather[granule.flight.name],
         stack.enter_context(LayerWriter(grid, fine, place)),
-        stack.enter_context(LayerWriter(coarse_grid, [*coarse, _SCL], place)),
+        stack.enter_context(LayerWriter(coarse_grid, coarse, place)),
         scenery.seed,
     )
 
@@ -143,7 +147,18 @@ def _expose(exposure: _Exposure, window: Window, cover: Cover, sky: Sky) -> None
     )
     exposure.fine.write(window, {band: _numbers(exposure, band, seen[band], fine) for band in _FINE_BANDS})
     coarse_numbers = {band: _numbers(exposure, band, _mean(seen[band]), coarse) for band in COARSE_BANDS}
-    exposure.coarse.write(coarse_window, {**coarse_numbers, _SCL.key: classes})
+    exposure.coarse.write(coarse_window, {**coarse_numbers, _SCL.key: classes, **_quality(classes, sky)})
+
+
+def _quality(classes: npt.NDArray[np.uint8], sky: Sky) -> dict[str, npt.NDArray[Any]]:
+    observed = classes != UNOBSERVED
+    cloud, cirrus = _mean(sky.cloud), _mean(sky.cirrus)
+    percent = np.floor(100 * np.maximum(cloud, cirrus) + 0.5).astype(np.uint8)
+    thousandths = np.floor(80 + 600 * cirrus + 120 * cloud + 0.5).astype(np.uint16)
+    return {
+        _CLOUD.key: np.where(observed, percent, np.uint8(QUALITY_NODATA["cloud"])),
+        _AOT.key: np.where(observed, thousandths, np.uint16(QUALITY_NODATA["aot"])),
+    }
 
 
 def _classes(

@@ -50,10 +50,11 @@ def calibrated_item(scene: Scene, *, fingerprint: str, tile_track: str) -> Item:
         IntegrityError: two layers claim the same asset key.
     """
     assets = {cbn: _band_asset(cbn, layer) for cbn, layer in scene.bands.items()}
-    extra = {key: _angle_asset(key, layer) for key, layer in scene.angles.items()}
-    if scene.classes:
-        extra[_CLASSES] = _class_asset(scene.classes)
-    if clash := assets.keys() & extra.keys():
+    angles = {key: _asset(key, layer, "angle", {}) for key, layer in scene.angles.items()}
+    quality = {key: _asset(key, layer, "quality", {}) for key, layer in scene.quality.items()}
+    classes = {_CLASSES: _class_asset(scene.classes)} if scene.classes else {}
+    keys = [*assets, *angles, *quality, *classes]
+    if clash := {key for key in keys if keys.count(key) > 1}:
         raise IntegrityError(f"scene {scene.id} has two layers named {', '.join(sorted(clash))}; rename one")
     properties = {
         "datetime": timestamp(scene.acquired),
@@ -69,7 +70,7 @@ def calibrated_item(scene: Scene, *, fingerprint: str, tile_track: str) -> Item:
         "weft:segment": scene.segment,
         "weft:provenance": dict(scene.provenance),
     }
-    return make_item(COLLECTION, scene.id, scene.geolocation, properties, assets | extra)
+    return make_item(COLLECTION, scene.id, scene.geolocation, properties, assets | angles | quality | classes)
 
 
 def scene_from_item(item: Item) -> Scene:
@@ -82,7 +83,7 @@ def scene_from_item(item: Item) -> Scene:
     properties = item["properties"]
     if item["collection"] != COLLECTION or "weft:register" in properties:
         raise IntegrityError(f"{item['collection']}/{item['id']} is no scene; look for one in {COLLECTION}")
-    by_role: dict[str, dict[str, Any]] = {"data": {}, "data-mask": {}, "angle": {}}
+    by_role: dict[str, dict[str, Any]] = {"data": {}, "data-mask": {}, "angle": {}, "quality": {}}
     for key, asset in item["assets"].items():
         by_role[asset["roles"][0]][key] = asset
     processed = properties.get("processing:datetime")
@@ -99,6 +100,7 @@ def scene_from_item(item: Item) -> Scene:
         bands={cbn: _layer(asset) for cbn, asset in by_role["data"].items()},
         classes=next(map(_class_layer, by_role["data-mask"].values()), None),
         angles={key: _layer(asset) for key, asset in by_role["angle"].items()},
+        quality={key: _layer(asset) for key, asset in by_role["quality"].items()},
         baseline=properties.get("processing:version"),
         processed=moment_of(processed) if processed else None,
         provenance=dict(properties.get("weft:provenance", {})),
@@ -120,10 +122,6 @@ def _orbit_and_tile(scene: Scene) -> dict[str, Any]:
 
 def _band_asset(cbn: str, layer: Layer) -> dict[str, Any]:
     return _asset(cbn, layer, "data", spectrum_fields(cbn))
-
-
-def _angle_asset(key: str, layer: Layer) -> dict[str, Any]:
-    return _asset(key, layer, "angle", {})
 
 
 def _class_asset(classes: ClassLayer) -> dict[str, Any]:

@@ -79,12 +79,14 @@ _COLLECTIONS: dict[str, _Collection] = {
     ),
     "composites": _Collection(
         "Composites",
-        "Cloud-free composites of one tile from one track over one period, on the tile's own grid: medoid, "
-        "percentiles, number of valid observations and, for every medoid pixel, the observation it comes from.",
+        "Cloud-free composites of one tile from one track over one period, on the tile's own grid: medoid, S2GM, "
+        "percentiles and others, the number of valid observations and, where a method selects one, the observation "
+        "each pixel comes from, with its date.",
         ("composite", "medoid", "percentile"),
         {
             "count": _COUNT,
-            "source_index": {"title": "Index of the medoid's observation", "type": COG_TYPE, "roles": ["data"]},
+            "source_index": {"title": "Index of the selected observation", "type": COG_TYPE, "roles": ["data"]},
+            "observation_date": {"title": "Date of the selected observation", "type": COG_TYPE, "roles": ["data"]},
             "medoid_spread": {"title": "Distance of the medoid to the others", "type": COG_TYPE, "roles": ["data"]},
             "thumbnail": _THUMBNAIL,
         },

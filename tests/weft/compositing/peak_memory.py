@@ -13,9 +13,17 @@ from weft.compositing.composite import Recipe, composite
 from weft.compositing.observations import plan
 from weft.regions import Composite, Validity
 
+SETTINGS = {
+    "default": (Validity(), Composite()),
+    "many": (
+        Validity(dilate_m=10, shadow_dilate_m=10),
+        Composite(methods=("s2gm", "mean", "percentiles"), layers="all"),
+    ),
+}
 
-def main(folder: Path, dates: int) -> None:
-    grid = replace(GRID, width=1024, height=1024)
+
+def main(folder: Path, dates: int, settings: str) -> None:
+    grid = replace(GRID, width=1792, height=1792)
     originals = [make_scene(folder / str(dates), number, grid=grid) for number in range(2)]
     scenes = [
         replace(
@@ -26,10 +34,10 @@ def main(folder: Path, dates: int) -> None:
         )
         for number in range(dates)
     ]
-    recipe = Recipe(tuple(originals[0].bands), Validity(), Composite(), 10)
+    recipe = Recipe(tuple(originals[0].bands), *SETTINGS[settings], 10)
     composite(plan(scenes, recipe.bands).observations, recipe, folder / f"out{dates}", lambda href: href)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

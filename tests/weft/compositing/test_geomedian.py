@@ -77,7 +77,7 @@ def test_cutting_strips_and_threads_change_no_bit(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_array_equal(layers(geomedian(stack[cut], valid[cut])), whole[cut])
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
-    monkeypatch.setattr(sys.modules[geomedian.__module__], "STRIP", 130)
+    monkeypatch.setattr(sys.modules[geomedian.__module__], "STRIP_BYTES", 130 * 4 * 7 * 3)
     try:
         np.testing.assert_array_equal(layers(geomedian(stack, valid)), whole)
     finally:

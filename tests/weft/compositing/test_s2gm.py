@@ -121,7 +121,7 @@ def test_strips_threads_and_views_change_nothing(monkeypatch: pytest.MonkeyPatch
     assert (11 - newest_first[0] != whole[0])[newest_first[0] >= 0].any()
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
-    monkeypatch.setattr(sys.modules[s2gm.__module__], "STRIP", 7 * 75)
+    monkeypatch.setattr(sys.modules[s2gm.__module__], "STRIP_BYTES", 7 * 75 * 2 * 12 * 7)
     try:
         assert_equal(s2gm(stack, valid, BANDS, classes, cloud, mode="literal"), whole)
         views = [layer[::-1] for layer in (stack, valid, classes, cloud)]

@@ -20,6 +20,7 @@ def reflectance(key: str) -> LayerSpec:
 COUNT = LayerSpec("count", "Valid observations", "uint16", None)
 SPREAD = LayerSpec("medoid_spread", "Spread", "float32", float("nan"))
 INDEX = LayerSpec("source_index", "Index", "int16", -1, categorical=True)
+DATE = LayerSpec("observation_date", "Date", "uint16", 0, categorical=True)
 
 
 def source(product_id: str, grid: Grid, layers: Mapping[LayerSpec, np.ndarray], folder: Path) -> SourceProduct:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from tests.weft.mosaicking.products import COUNT, INDEX, SPREAD, digests, reflectance, source
+from tests.weft.mosaicking.products import COUNT, DATE, INDEX, SPREAD, digests, reflectance, source
 from weft.errors import RequestError
 from weft.mosaicking import Sheet, orbit_mosaic, resampling
 from weft.rasters.gdal import environment
@@ -34,7 +34,8 @@ def tile(name: str, grid: Grid, folder: Path, *, seed: int, missing: float = 0.3
     count = np.where(rng.random(grid.shape) < missing, 0, rng.integers(1, 20, grid.shape)).astype(np.uint16)
     layers = {key: np.where(count > 0, rng.integers(1, 9000, grid.shape), 0).astype(np.uint16) for key in (RED, MEDOID)}
     layers[MEDOID][count < 5] = 0
-    more = {SPREAD: np.zeros(grid.shape, np.float32), INDEX: np.zeros(grid.shape, np.int16)}
+    types = {SPREAD: np.float32, INDEX: np.int16, DATE: np.uint16}
+    more = {layer: np.ones(grid.shape, dtype) for layer, dtype in types.items()}
     return source(name, grid, {**layers, COUNT: count, **more}, folder)
 
 

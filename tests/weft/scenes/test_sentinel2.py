@@ -84,6 +84,30 @@ def test_stac_1_1_bands_of_one_file_and_angles() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "name", "scale", "unit"),
+    [
+        ("aot", "aot", 0.001, "1"),
+        ("AOT_10m", "aot", 0.001, "1"),
+        ("cloud", "cloud_confidence", 1, "%"),
+        ("CLDPRB", "cloud_confidence", 1, "%"),
+        ("MSK_CLDPRB_20m", "cloud_confidence", 1, "%"),
+        ("snow", "snow_confidence", 1, "%"),
+        ("SNWPRB_20m", "snow_confidence", 1, "%"),
+        ("MSK_SNWPRB", "snow_confidence", 1, "%"),
+    ],
+)
+def test_quality_layers(key: str, name: str, scale: float, unit: str) -> None:
+    item = planetary_computer()
+    item["assets"][key] = {"href": "https://example.com/quality.tif", **projected(20)}
+    (found,) = scene_of(item).quality.items()
+    assert found[0] == name
+    assert (found[1].scale, found[1].unit, found[1].geolocation.x_size) == (scale, unit, 20)
+    item["assets"][key]["raster:bands"] = [{"scale": 0.5, "nodata": 7}]
+    layer = scene_of(item).quality[name]
+    assert (layer.scale, layer.nodata) == (0.5, 7), "what the item says comes before the usual"
+
+
+@pytest.mark.parametrize(
     ("properties", "raster", "expected"),
     [
         ({"earthsearch:boa_offset_applied": True}, {"scale": 0.0001, "offset": -0.1}, (0.0001, 0.0)),

@@ -160,6 +160,18 @@ def test_water_without_offset_has_true_zeros_and_land_has_none(
     assert zeros > 10
 
 
+def test_reprocessed_scenes_have_quality_layers(folder: Path, scenes: dict[str, Scene]) -> None:
+    for scene in scenes.values():
+        assert set(scene.quality) == ({"aot", "cloud_confidence"} if scene.baseline >= "04.00" else set())
+    scene = next(scene for scene in scenes.values() if scene.quality and scene.classes)
+    classes = _numbers(folder, scene, scene.classes.layer)
+    cloud, aot = (_numbers(folder, scene, scene.quality[name]) for name in ("cloud_confidence", "aot"))
+    np.testing.assert_array_equal(cloud == 255, classes == 0)
+    np.testing.assert_array_equal(aot == 0, classes == 0)
+    assert cloud[classes == 9].mean() > 50 > 10 > cloud[classes == 4].mean()
+    assert 0.05 < aot[aot > 0].mean() * scene.quality["aot"].scale < 0.5
+
+
 def test_jp2_scenes_hold_jp2_files(folder: Path, scenes: dict[str, Scene], defects: dict[str, list]) -> None:
     assert defects["jp2"]
     assert defects["multiband"]

@@ -42,6 +42,7 @@ def scene(identifier: str = "S2A_31UDS_20180401", **changes) -> Scene:
         "bands": {"red": layer("stack", 3), "green": layer("stack", 2), "blue": layer("stack"), "swir16": layer("B11")},
         "classes": ClassLayer(Layer("file:///data/SCL.jp2", 1, COARSE), "sentinel-2-scl", 0, (6,)),
         "angles": {"view_zenith": Layer("file:///data/vza.tif", 1, COARSE, 0.01, 0.0, math.nan, "deg")},
+        "quality": {"aot": Layer("https://archive.example/aot.tif", 1, COARSE, 0.001, 0.0, 0, "1")},
         "baseline": "04.00",
         "processed": datetime(2022, 1, 2, 3, 4, 5, tzinfo=UTC),
         "provenance": {"product": "S2A_MSIL2A"},

@@ -1,0 +1,99 @@
+"""Raster files for benchmarks, written and read with rasterio alone.
+
+Belongs here: inputs as archives hold them, and GDAL's own bare cost of decoding and encoding. Not here: what is in the
+files, or any timing. Reads and writes go around ``weft.rasters`` on purpose: this is what Weft is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+import rasterio.windows
+from numpy.typing import NDArray
+
+from weft.rasters.cog import _cog_options  # the settings that are compared, not a copy of them
+from weft.rasters.gdal import environment
+from weft.rasters.grid import Grid, Window
+from weft.rasters.product import LayerSpec
+
+Kind = Literal["cog", "jp2"]
+
+SUFFIX: dict[Kind, str] = {"cog": ".tif", "jp2": ".jp2"}
+_OPTIONS: dict[Kind, dict[str, Any]] = {
+    # As in the open archive of Sentinel-2 COGs, and as ESA tiles its products: both 1024 x 1024 at 10 m.
+    "cog": {"driver": "COG", "COMPRESS": "DEFLATE", "PREDICTOR": "STANDARD", "BLOCKSIZE": 1024},
+    "jp2": {"driver": "JP2OpenJPEG", "REVERSIBLE": "YES", "QUALITY": "100", "BLOCKXSIZE": 1024, "BLOCKYSIZE": 1024},
+}
+
+
+def write(path: Path, grid: Grid, values: NDArray[Any], kind: Kind) -> None:
+    """Write one array (height, width) as an archive would; nothing is left behind under ``path`` by a broken run."""
+    part = path.with_suffix(f".part{path.suffix}")
+    with rasterio.Env(GDAL_CACHEMAX=256), _in_memory(grid, values, None) as source:
+        rasterio.shutil.copy(source, part, **_OPTIONS[kind])
+    part.rename(path)
+
+
+def decode(path: Path, windows: Iterable[Window]) -> int:
+    """Read the windows of one file one after the other and drop them; returns the number of pixels read."""
+    pixels = 0
+    with environment(), rasterio.open(path) as dataset:
+        for window in windows:
+            pixels += dataset.read(
+                1, window=rasterio.windows.Window(window.col, window.row, window.width, window.height)
+            ).size
+    return pixels
+
+
+def read(path: Path) -> NDArray[Any]:
+    """All pixels of a single-band file."""
+    with environment(), rasterio.open(path) as dataset:
+        values: NDArray[Any] = dataset.read(1)
+    return values
+
+
+def block_shape(path: Path) -> tuple[int, int]:
+    """(rows, columns) in which a file is stored."""
+    with rasterio.open(path) as dataset:
+        rows, columns = dataset.block_shapes[0]
+    return rows, columns
+
+
+class Encoding:
+    """One layer held in memory, ready to be written with the very options of :mod:`weft.rasters.cog`."""
+
+    def __init__(self, layer: LayerSpec, grid: Grid, values: NDArray[Any]) -> None:
+        """Hand the array to GDAL; not part of what is timed."""
+        self._layer = layer
+        self._source = _in_memory(grid, values, layer.nodata)
+
+    def run(self, path: Path) -> None:
+        """Write the COG; only this is timed."""
+        with environment():
+            rasterio.shutil.copy(self._source, path, driver="COG", **_cog_options(self._layer))
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._source.close()
+
+
+def _in_memory(grid: Grid, values: NDArray[Any], nodata: float | None) -> rasterio.io.DatasetWriter:
+    dataset = rasterio.open(
+        "",
+        "w",
+        driver="MEM",
+        width=grid.width,
+        height=grid.height,
+        count=1,
+        dtype=np.dtype(values.dtype).name,
+        crs=grid.crs,
+        transform=grid.transform,
+        nodata=nodata,
+    )
+    dataset.write(values, 1)
+    return dataset

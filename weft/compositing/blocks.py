@@ -1,0 +1,144 @@
+"""Reading all observations of one window into one block.
+
+Belongs here: which layers of a scene a recipe needs, and joining the granules of an observation. Not here: decoding
+(``weft.rasters.reading``), the rules of validity (``weft.calibration``), or what is done with a block (``reduce``).
+
+The bands of a scene without a valid pixel in the window are not decoded at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from weft.calibration.sentinel2 import BandCalibration, observe
+from weft.calibration.validity import clear, halo, limits_of
+from weft.compositing.observations import Observation
+from weft.compositing.recipe import Recipe
+from weft.compositing.reduce import Block
+from weft.errors import SceneRejected
+from weft.rasters.gdal import environment
+from weft.rasters.grid import Grid, Window
+from weft.rasters.reading import SceneReader
+from weft.rasters.values import physical
+from weft.scenes.scene import Layer, Scene
+
+CLOUD_CONFIDENCE = "cloud_confidence"
+_PERCENT_FILL = 255
+
+
+class BlockReader:
+    """Reads blocks of a fixed set of observations."""
+
+    def __init__(
+        self, observations: Sequence[Observation], recipe: Recipe, grid: Grid, readers: Mapping[str, SceneReader]
+    ) -> None:
+        """Read ``observations`` on ``grid`` through ``readers`` (scene id -> reader)."""
+        self._observations = observations
+        self._recipe = recipe
+        self._grid = grid
+        self._readers = readers
+        scenes = [scene for observation in observations for scene in observation.scenes]
+        self._judges_more_than_classes = bool(halo(recipe.validity, grid) or limits_of(scenes[0], recipe.validity))
+        # Compared between observations: unless all have it, it would favour those that do not.
+        self._with_confidence = recipe.needs_classes and all(CLOUD_CONFIDENCE in scene.quality for scene in scenes)
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory of a block for each pixel of its window."""
+        held = 2 * len(self._recipe.bands) + 1 + int(self._recipe.needs_classes) + int(self._with_confidence)
+        granules = sum(len(observation.scenes) > 1 for observation in self._observations)
+        return held * len(self._observations) + granules
+
+    @property
+    def bytes_decoding(self) -> int:
+        """Memory that each thread of :meth:`read` takes besides the block, for each pixel of the window."""
+        # Stored numbers, classes, masks, and float64 of one limit or the counters of one dilation.
+        return 2 * len(self._recipe.bands) + 4 + (16 if self._judges_more_than_classes else 0)
+
+    def read(self, window: Window, pool: ThreadPoolExecutor) -> tuple[Block, dict[int, npt.NDArray[np.uint8]]]:
+        """All observations of a window.
+
+        Returns:
+            The block; and for each observation of several granules, by its index, which granule each pixel is from.
+
+        Raises:
+            SceneRejected: a scene cannot be read.
+        """
+        shape = len(self._observations), window.height, window.width
+        bands = len(self._recipe.bands)
+        block = Block(
+            np.zeros((shape[0], bands, *shape[1:]), np.uint16),
+            np.zeros(shape, bool),
+            np.zeros(shape, np.uint8) if self._recipe.needs_classes else None,
+            np.zeros(shape, np.uint8) if self._with_confidence else None,
+        )
+        granules = {
+            time: np.zeros(shape[1:], np.uint8)
+            for time, observation in enumerate(self._observations)
+            if len(observation.scenes) > 1
+        }
+
+        def read(time: int) -> None:
+            with environment():
+                for number, scene in enumerate(self._observations[time].scenes):
+                    gained = self._read_scene(scene, window, _Place(block, time))
+                    if number and gained is not None:
+                        granules[time][gained] = number
+
+        for _ in pool.map(read, range(shape[0])):
+            pass
+        return block, granules
+
+    def _read_scene(self, scene: Scene, window: Window, place: _Place) -> npt.NDArray[np.bool_] | None:
+        """Add a scene's pixels where the observation has none yet; which those are, None if there are none."""
+        if scene.classes is None:
+            raise SceneRejected(scene.id, "it has no classification layer to decide validity from")
+        reader, validity, observed = self._readers[scene.id], self._recipe.validity, place.block.valid[place.time]
+        margin = halo(validity, self._grid)
+        classes = reader.labels(scene.classes.layer, window, margin).astype(np.uint8, copy=False)
+        valid = clear(classes, validity, nodata_class=scene.classes.nodata_class, grid=self._grid)
+        for limit in limits_of(scene, validity):
+            if limit.layer is not None and valid.any():
+                valid = valid & (_physical(reader, limit.layer, window) <= limit.maximum)
+        valid = valid & ~observed
+        if not valid.any():
+            return None
+        classes = classes[margin : margin + window.height, margin : margin + window.width]
+        water = np.zeros(256, bool)
+        water[list(scene.classes.water_classes)] = True
+        bands = self._recipe.bands
+        numbers = np.empty((len(bands), window.height, window.width), np.uint16)
+        for index, band in enumerate(bands):
+            reader.numbers(scene.bands[band], window, numbers[index])
+        calibrations = [BandCalibration(band, scene.bands[band].scale, scene.bands[band].offset) for band in bands]
+        observe(numbers, valid, water[classes], calibrations, place.block.stack[place.time], observed)
+        gained: npt.NDArray[np.bool_] = valid & observed
+        if place.block.classes is not None:
+            np.copyto(place.block.classes[place.time], classes, where=gained)
+        if place.block.cloud_confidence is not None:
+            percent = _percent(_physical(reader, scene.quality[CLOUD_CONFIDENCE], window))
+            np.copyto(place.block.cloud_confidence[place.time], percent, where=gained)
+        return gained
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a block an observation goes."""
+
+    block: Block
+    time: int
+
+
+def _physical(reader: SceneReader, layer: Layer, window: Window) -> npt.NDArray[np.float64]:
+    return physical(reader.labels(layer, window), scale=layer.scale, offset=layer.offset, nodata=layer.nodata)
+
+
+def _percent(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    # Without a value a pixel is taken for the cloudiest: it wins only where nothing else is there.
+    known = np.where(np.isnan(values), _PERCENT_FILL, np.floor(values + 0.5))
+    return np.clip(known, 0, _PERCENT_FILL).astype(np.uint8)
