@@ -51,7 +51,7 @@ _LABELS |= {"swir16": ("20m", 5), "swir22": ("20m", 6)}
 
 def main() -> int:
     """Materialise, compare, print; the exit code."""
-    console = Console(soft_wrap=True)
+    console = Console(width=None if sys.stdout.isatty() else 120)
     if not DATA.is_dir():
         console.print("the real sample scenes are not on this machine: expected ../shared/data beside the checkout")
         return 2
