@@ -5,7 +5,7 @@ HOME_DIR ?= .weft/demo
 PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo real bench-accuracy ui test test-services lint lock clean
+.PHONY: help install demo real bench-accuracy bench-compositing ui test test-services lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,9 @@ real: install ## the same lane over the real scenes of ../shared/data, compared 
 
 bench-accuracy: .venv/.bench ## RMSE and bias of every compositing method against the simulator's truth, docs/accuracy.png
 	$(BIN)/python -m benchmarks.bench_accuracy
+
+bench-compositing: .venv/.bench ## the kernels beside their peers, a full tile beside the bare cost of its files
+	$(BIN)/python -m benchmarks.bench_compositing
 
 ui: install ## the Dagster UI on the demo region (HOME_DIR=.weft/demo PORT=3000)
 	@test -f $(HOME_DIR)/region.yaml || $(MAKE) demo

@@ -6,7 +6,7 @@ files, or any timing. Reads and writes go around ``weft.rasters`` on purpose: th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +54,15 @@ def read(path: Path) -> NDArray[Any]:
     """All pixels of a single-band file."""
     with environment(), rasterio.open(path) as dataset:
         values: NDArray[Any] = dataset.read(1)
+    return values
+
+
+def window(path: Path, rows: Sequence[int], cols: Sequence[int]) -> NDArray[Any]:
+    """Pixels of a single-band file, from the first to before the second of ``rows`` and of ``cols``."""
+    with rasterio.open(path) as dataset:
+        values: NDArray[Any] = dataset.read(
+            1, window=rasterio.windows.Window(cols[0], rows[0], cols[1] - cols[0], rows[1] - rows[0])
+        )
     return values
 
 

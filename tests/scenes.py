@@ -72,6 +72,7 @@ def make_scene(
     grid: Grid = GRID,
     offset: float = 0.0,
     driver: str = "GTiff",
+    block: int = 16,
 ) -> Scene:
     """Write one scene and describe it; ``number`` gives its date and its identity."""
     pixels = pixels or random_pixels(number, grid, shift=round(-offset * 10000))
@@ -79,8 +80,8 @@ def make_scene(
     folder.mkdir(parents=True, exist_ok=True)
     data, classes = folder / f"scene{number}{suffix}", folder / f"scene{number}_scl.tif"
     coarse = replace(grid, x_size=20, y_size=20, width=grid.width // 2, height=grid.height // 2)
-    write(data, grid, list(pixels.numbers.values()), driver)
-    write(classes, coarse, [pixels.scl])
+    write(data, grid, list(pixels.numbers.values()), driver, block)
+    write(classes, coarse, [pixels.scl], block=block)
     acquired = START + timedelta(days=5 * number)
     return Scene(
         id=f"S2A_31UDS_{number:03d}",

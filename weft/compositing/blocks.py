@@ -8,6 +8,7 @@ The bands of a scene without a valid pixel in the window are not decoded at all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class BlockReader:
         self._recipe = recipe
         self._grid = grid
         self._readers = readers
+        self._memory = np.empty(0, np.uint16)
         scenes = [scene for observation in observations for scene in observation.scenes]
         self._judges_more_than_classes = bool(halo(recipe.validity, grid) or limits_of(scenes[0], recipe.validity))
         # Compared between observations: unless all have it, it would favour those that do not.
@@ -63,16 +65,22 @@ class BlockReader:
     def read(self, window: Window, pool: ThreadPoolExecutor) -> tuple[Block, dict[int, npt.NDArray[np.uint8]]]:
         """All observations of a window.
 
+        The stack is overwritten by the next read: fresh memory for each would cost as much as some methods do.
+
         Returns:
-            The block; and for each observation of several granules, by its index, which granule each pixel is from.
+            The block, whose stack holds anything where nothing is valid; and for each observation of several granules,
+            by its index, which granule each pixel is from.
 
         Raises:
             SceneRejected: a scene cannot be read.
         """
         shape = len(self._observations), window.height, window.width
         bands = len(self._recipe.bands)
+        numbers = bands * math.prod(shape)
+        if self._memory.size < numbers:
+            self._memory = np.zeros(numbers, np.uint16)
         block = Block(
-            np.zeros((shape[0], bands, *shape[1:]), np.uint16),
+            self._memory[:numbers].reshape(shape[0], bands, *shape[1:]),
             np.zeros(shape, bool),
             np.zeros(shape, np.uint8) if self._recipe.needs_classes else None,
             np.zeros(shape, np.uint8) if self._with_confidence else None,

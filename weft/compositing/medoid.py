@@ -29,6 +29,9 @@ PADDING = 16
 UNIT = 16 * BLOCK
 """Pixels of one unit of parallel work: scratch memory is allocated once for each."""
 
+_LOW, _HALF = np.uint32(0xFFFF), np.uint32(16)
+_SMALL = 2.0**32
+
 
 def medoid(stack: NDArray[Any], valid: NDArray[np.bool_]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
     """Index of the medoid observation of every pixel, and how far the observations lie from it.
@@ -60,21 +63,34 @@ def medoid(stack: NDArray[Any], valid: NDArray[np.bool_]) -> tuple[NDArray[np.in
             for band in range(stack.shape[1]):
                 valid &= np.isfinite(stack[:, band])
         source, mask = planes(stack), planes(valid.view(np.uint8))
-        _reduce(source.flat, source.offsets, mask.flat, mask.offsets, index.reshape(-1), spread.reshape(-1))
+        paired = stack.dtype == np.uint16
+        flat = source.flat if paired else source.flat.view(np.uint32)
+        _reduce(flat, source.offsets, mask.flat, mask.offsets, paired, index.reshape(-1), spread.reshape(-1))
     return index, spread
 
 
 @nb.njit(nogil=True, cache=True)
-def _copy(flat, offsets, mask, mask_offsets, start, width, values, usable):  # type: ignore[no-untyped-def]
-    observations, bands = offsets.shape
-    for t in range(observations):
+def _copy(flat, offsets, mask, mask_offsets, start, width, paired, words, usable):  # type: ignore[no-untyped-def]
+    # Returns a number that has every bit that any value has, so that no value is larger.
+    bits = np.uint32(0)
+    bands = offsets.shape[1]
+    for t in range(len(offsets)):
         flags = mask[mask_offsets[t] + start : mask_offsets[t] + start + width]
         for i in range(width):  # assigning the slice would compile NumPy's whole broadcasting, for seconds
             usable[t, i] = flags[i]
-        for band in range(bands):
-            source = flat[offsets[t, band] + start : offsets[t, band] + start + width]
+        for word in range(words.shape[1]):
+            first = 2 * word if paired else word
+            low = flat[offsets[t, first] + start : offsets[t, first] + start + width]
+            if paired and first + 1 < bands:
+                high = flat[offsets[t, first + 1] + start : offsets[t, first + 1] + start + width]
+                for i in range(width):
+                    words[t, word, i] = np.uint32(low[i]) | (np.uint32(high[i]) << np.uint32(16))
+            else:
+                for i in range(width):
+                    words[t, word, i] = np.uint32(low[i])
             for i in range(width):
-                values[t, band, i] = source[i]
+                bits |= words[t, word, i]
+    return (bits & _LOW) | (bits >> _HALF) if paired else bits
 
 
 @nb.njit(nogil=True, cache=True)
@@ -95,9 +111,9 @@ def _group(usable, width, count, order):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _pack(values, usable, pixels, most, times, packed):  # type: ignore[no-untyped-def]
-    observations, bands, stride = values.shape
-    flat = values.reshape(-1)
+def _pack(words, usable, pixels, most, paired, times, packed):  # type: ignore[no-untyped-def]
+    observations, per_pixel, stride = words.shape
+    flat = words.reshape(-1)
     for lane in range(len(pixels)):
         pixel = pixels[lane]
         k = 0
@@ -107,20 +123,45 @@ def _pack(values, usable, pixels, most, times, packed):  # type: ignore[no-untyp
     place = np.zeros(LANES, np.uint32)
     for k in range(most):
         for lane in range(len(pixels)):
-            place[lane] = times[k, lane] * bands * stride + pixels[lane]
-        for band in range(bands):
+            place[lane] = times[k, lane] * per_pixel * stride + pixels[lane]
+        for word in range(per_pixel):
+            first = 2 * word if paired else word
             for lane in range(len(pixels)):
-                packed[k, band, lane] = flat[place[lane]]
+                packed[k, first, lane] = flat[place[lane]]
                 place[lane] += np.uint32(stride)
+            if paired:
+                for lane in range(len(pixels)):
+                    pair = packed[k, first, lane]
+                    packed[k, first, lane] = pair & _LOW
+                    packed[k, first + 1, lane] = pair >> _HALF
 
 
 @nb.njit(nogil=True, cache=True)
-def _sum_distances(packed, counts, most, squared, sums):  # type: ignore[no-untyped-def]
+def _sum_small(packed, counts, most, squared, sums):  # type: ignore[no-untyped-def]
+    # As _sum_distances, for whole numbers whose summed squares fit 32 bits: twice as many of them fit a vector.
+    sums[:most] = 0.0
+    for a in range(most):
+        for b in range(a + 1, most):
+            squared[:] = 0
+            for band in range(0, packed.shape[1], 2):
+                for lane in range(LANES):
+                    first = np.int32(packed[a, band, lane] - packed[b, band, lane])
+                    second = np.int32(packed[a, band + 1, lane] - packed[b, band + 1, lane])
+                    squared[lane] += np.uint32(np.int32(first * first)) + np.uint32(np.int32(second * second))
+            for lane in range(LANES):
+                distance = math.sqrt(np.float64(squared[lane]))
+                distance = distance if b < counts[lane] else 0.0
+                sums[a, lane] += distance
+                sums[b, lane] += distance
+
+
+@nb.njit(nogil=True, cache=True)
+def _sum_distances(packed, counts, most, bands, squared, sums):  # type: ignore[no-untyped-def]
     sums[:most] = 0.0
     for a in range(most):
         for b in range(a + 1, most):
             squared[:] = 0.0
-            for band in range(packed.shape[1]):
+            for band in range(bands):
                 for lane in range(LANES):
                     difference = np.float64(packed[a, band, lane]) - np.float64(packed[b, band, lane])
                     squared[lane] += difference * difference
@@ -149,23 +190,26 @@ def _choose(sums, times, counts, most, pixels, smallest, best, index, spread):  
 
 
 @nb.njit(nogil=True, parallel=True, cache=True)
-def _reduce(flat, offsets, mask, mask_offsets, index, spread):  # type: ignore[no-untyped-def]
+def _reduce(flat, offsets, mask, mask_offsets, paired, index, spread):  # type: ignore[no-untyped-def]
     observations, bands = offsets.shape
     for unit in nb.prange((len(index) + UNIT - 1) // UNIT):
-        values = np.empty((observations, bands, BLOCK + PADDING), np.float32)
+        per_pixel = (bands + 1) // 2 if paired else bands
+        words = np.empty((observations, per_pixel, BLOCK + PADDING), np.uint32)
         usable = np.empty((observations, BLOCK + PADDING), np.uint8)
         count = np.empty(BLOCK, np.int32)
         order = np.empty(BLOCK, np.int32)
         counts = np.empty(LANES, np.int32)
         times = np.zeros((observations, LANES), np.uint8)
-        packed = np.zeros((observations, bands, LANES), np.float32)
+        packed = np.zeros((observations, bands + bands % 2, LANES), np.uint32)
         squared = np.empty(LANES)
+        squared_small = np.empty(LANES, np.uint32)
         smallest = np.empty(LANES)
         best = np.empty(LANES, np.int32)
         sums = np.empty((observations, LANES))
         for start in range(unit * UNIT, min(len(index), (unit + 1) * UNIT), BLOCK):
             width = min(BLOCK, len(index) - start)
-            _copy(flat, offsets, mask, mask_offsets, start, width, values, usable)
+            largest = _copy(flat, offsets, mask, mask_offsets, start, width, paired, words, usable)
+            small = paired and np.float64(bands) * np.float64(largest) * np.float64(largest) < _SMALL
             _group(usable, width, count, order)
             for first in range(0, width, LANES):
                 pixels = order[first : min(first + LANES, width)]
@@ -173,6 +217,11 @@ def _reduce(flat, offsets, mask, mask_offsets, index, spread):  # type: ignore[n
                 for lane in range(len(pixels)):
                     counts[lane] = count[pixels[lane]]
                 most = counts[len(pixels) - 1]
-                _pack(values, usable, pixels, most, times, packed)
-                _sum_distances(packed, counts, most, squared, sums)
+                _pack(words, usable, pixels, most, paired, times, packed)
+                if small:
+                    _sum_small(packed.view(np.int32), counts, most, squared_small, sums)
+                elif paired:
+                    _sum_distances(packed.view(np.int32), counts, most, bands, squared, sums)
+                else:
+                    _sum_distances(packed.view(np.float32), counts, most, bands, squared, sums)
                 _choose(sums, times, counts, most, pixels, smallest, best, index[start:], spread[start:])

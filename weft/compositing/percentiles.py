@@ -59,9 +59,12 @@ def percentiles(
     """
     check_stack(values, valid, ("time", "y", "x"))
     ranks = _ranks(len(values), _checked(q), method)
-    result = np.full((len(q), *values.shape[1:]), np.nan, np.float32)
-    count = np.zeros(values.shape[1:], np.uint16)
-    if values.size:
+    result = np.empty((len(q), *values.shape[1:]), np.float32)
+    count = np.empty(values.shape[1:], np.uint16)
+    if len(values) == 0:
+        result.fill(np.nan)
+        count.fill(0)
+    elif values.size:
         info: Any = np.iinfo(values.dtype) if values.dtype == np.uint16 else np.finfo(values.dtype)
         kind = values.dtype.type
         source, mask = planes(values), planes(valid.view(np.uint8))

@@ -82,24 +82,16 @@ class SceneReader:
                 layer, self._source(window, ratio), out_shape=out.shape, resampling=rasterio.enums.Resampling.average
             )
         else:
-            out[...] = self.labels(layer, window)
+            self._take_nearest(layer, window, 0, out)
 
     def labels(self, layer: Layer, window: Window, margin: int = 0) -> npt.NDArray[Any]:
         """Read the value nearest to each pixel centre, (height + 2 margin, width + 2 margin).
 
         Outside of the layer the margin repeats the edge.
         """
-        rows = _nearest(window.row, window.height, margin, self._grid.y_size, layer.geolocation.y_size)
-        cols = _nearest(window.col, window.width, margin, self._grid.x_size, layer.geolocation.x_size)
-        rows = rows.clip(0, layer.geolocation.height - 1)
-        cols = cols.clip(0, layer.geolocation.width - 1)
-        needed = Window(int(rows[0]), int(cols[0]), int(rows[-1] - rows[0]) + 1, int(cols[-1] - cols[0]) + 1)
-        values = self._pixels(layer, needed)
-        if (np.diff(rows) == 1).all() and (np.diff(cols) == 1).all():
-            return values
-        # First along the rows, where there are fewer of them: ten times faster than one index of both.
-        nearest: npt.NDArray[Any] = values.take(cols - cols[0], axis=1).take(rows - rows[0], axis=0)
-        return nearest
+        labels = np.empty((window.height + 2 * margin, window.width + 2 * margin), self._storage(layer).dtype)
+        self._take_nearest(layer, window, margin, labels)
+        return labels
 
     def block_shape(self, layer: Layer) -> tuple[int, int]:
         """(rows, columns) of the blocks in which the layer is stored."""
@@ -108,7 +100,8 @@ class SceneReader:
     def _average(self, layer: Layer, window: Window, ratio: Fraction, out: npt.NDArray[np.uint16]) -> None:
         row, rows = source_range(window.row, window.height, ratio)
         col, cols = source_range(window.col, window.width, ratio)
-        values = self._pixels(layer, Window(row, col, rows, cols))
+        values = np.empty((rows, cols), self._storage(layer).dtype)
+        self._pixels(layer, Window(row, col, rows, cols), values)
         area_mean(values, window.row, window.col, ratio, layer.nodata, out)
 
     def _storage(self, layer: Layer) -> _Storage:
@@ -122,25 +115,38 @@ class SceneReader:
             window.col * ratio, window.row * ratio, window.width * ratio, window.height * ratio
         )
 
-    def _pixels(self, layer: Layer, window: Window) -> npt.NDArray[Any]:
-        """A window at the layer's own resolution."""
+    def _take_nearest(self, layer: Layer, window: Window, margin: int, out: npt.NDArray[Any]) -> None:
+        rows = _nearest(window.row, window.height, margin, self._grid.y_size, layer.geolocation.y_size)
+        cols = _nearest(window.col, window.width, margin, self._grid.x_size, layer.geolocation.x_size)
+        rows = rows.clip(0, layer.geolocation.height - 1)
+        cols = cols.clip(0, layer.geolocation.width - 1)
+        needed = Window(int(rows[0]), int(cols[0]), int(rows[-1] - rows[0]) + 1, int(cols[-1] - cols[0]) + 1)
+        if (np.diff(rows) == 1).all() and (np.diff(cols) == 1).all():
+            self._pixels(layer, needed, out)
+        else:
+            values = np.empty((needed.height, needed.width), self._storage(layer).dtype)
+            self._pixels(layer, needed, values)
+            # First along the rows, where there are fewer of them: ten times faster than one index of both.
+            out[...] = values.take(cols - cols[0], axis=1)[rows - rows[0]]
+
+    def _pixels(self, layer: Layer, window: Window, out: npt.NDArray[Any]) -> None:
+        """Read a window at the layer's own resolution into ``out``."""
         rows, cols = range(window.row, window.row + window.height), range(window.col, window.col + window.width)
         high, wide = self._storage(layer).block
         whole = _whole(rows, high, layer.geolocation.height), _whole(cols, wide, layer.geolocation.width)
         if whole == (rows, cols):
-            return self._read(layer, _rasterio_window(rows, cols))
-        values = np.empty((window.height, window.width), self._storage(layer).dtype)
+            self._read(layer, _rasterio_window(rows, cols), out=out)
+            return
         if whole[0] and whole[1]:
-            values[_slice(whole[0], rows), _slice(whole[1], cols)] = self._read(layer, _rasterio_window(*whole))
+            out[_slice(whole[0], rows), _slice(whole[1], cols)] = self._read(layer, _rasterio_window(*whole))
         for top in range(rows.start // high * high, rows.stop, high):
             for left in range(cols.start // wide * wide, cols.stop, wide):
                 if top not in whole[0] or left not in whole[1]:
                     down = range(top, min(top + high, layer.geolocation.height))
                     across = range(left, min(left + wide, layer.geolocation.width))
                     some_rows, some_cols = _common(down, rows), _common(across, cols)
-                    target = values[_slice(some_rows, rows), _slice(some_cols, cols)]
+                    target = out[_slice(some_rows, rows), _slice(some_cols, cols)]
                     self._part(layer, (down, across), (_slice(some_rows, down), _slice(some_cols, across)), target)
-        return values
 
     def _part(self, layer: Layer, block: tuple[range, range], part: tuple[slice, slice], out: npt.NDArray[Any]) -> None:
         """Copy a part of one file block to ``out``; its other pixels are parked."""

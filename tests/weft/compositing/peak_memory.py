@@ -24,7 +24,7 @@ SETTINGS = {
 
 def main(folder: Path, dates: int, settings: str) -> None:
     grid = replace(GRID, width=1792, height=1792)
-    originals = [make_scene(folder / str(dates), number, grid=grid) for number in range(2)]
+    originals = [make_scene(folder / str(dates), number, grid=grid, block=64) for number in range(2)]
     scenes = [
         replace(
             originals[number % 2],

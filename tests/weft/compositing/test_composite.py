@@ -189,7 +189,7 @@ def test_coarser_output_averages_bands_and_takes_the_nearest_class(tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "few", "many", "growth"),
-    [("default", 12, 48, 1.1), ("many", 24, 72, 1.05)],
+    [("default", 24, 72, 1.05), ("many", 24, 72, 1.05)],
 )
 def test_memory_does_not_grow_with_dates(tmp_path: Path, settings: str, few: int, many: int, growth: float) -> None:
     """One tile of 1792 x 1792 pixels, each number of dates in a process of its own."""
