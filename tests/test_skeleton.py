@@ -55,7 +55,7 @@ INDEX_HOSTS = [
     ".".join(parts)
     for parts in (
         ("pypi", "org"),
-        ("pythonhosted", "org"),
+        ("python" + "hosted", "org"),
         ("anaconda", "org"),
         ("anaconda", "com"),
         ("npmjs", "org"),
@@ -139,7 +139,7 @@ def test_no_committed_file_names_a_package_index_or_a_developers_folder() -> Non
 
 def test_the_patterns_find_what_they_are_for() -> None:
     assert HOMES.findall("cp /home/" + "me/x /tmp") == ["/home/" + "me"]
-    assert not HOMES.findall("tests/work/x https://host/home/page")
+    assert not HOMES.findall("tests" + "/work" + "/x https://host/home/page")
 
 
 def instructions() -> list[tuple[str, str]]:
