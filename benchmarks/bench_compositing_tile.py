@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ import numpy as np
 
 from benchmarks import rasters
 from benchmarks.bench_compositing_inputs import BANDS, tile
-from benchmarks.harness import ROOT, Run, timed
+from benchmarks.harness import ROOT, Run, peak_mib, timed
 from weft.composite_settings import Composite, Validity
 from weft.compositing.composite import Recipe, composite
 from weft.compositing.observations import Observation
@@ -50,8 +49,7 @@ def main() -> None:
     made = FOLDER / f"made-{options.kind}-{options.size}"
     runs = {"weft": _weft, "gdal": _gdal, "odc": _odc}
     run = runs[options.contestant](observations, made, options.threads)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"wall": run.wall, "cpu": run.cpu, "peak_mib": peak}))  # noqa: T201
+    print(json.dumps({"wall": run.wall, "cpu": run.cpu, "peak_mib": peak_mib()}))  # noqa: T201
 
 
 def _weft(observations: Sequence[Observation], made: Path, threads: int) -> Run:

@@ -87,6 +87,14 @@ def in_process(module: str, *arguments: str, threads: int) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def peak_mib() -> float:
+    """Largest resident memory of this program so far; getrusage would tell that of the process it was forked from."""
+    held = _field("/proc/self/status", "VmHWM")
+    if held is None:
+        raise OSError("the kernel does not tell how much memory this process has held (no VmHWM in /proc/self/status)")
+    return int(held.split()[0]) / 1024
+
+
 def machine() -> dict[str, Any]:
     """What the figures depend on; names no host."""
     import rasterio

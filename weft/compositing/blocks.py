@@ -9,6 +9,7 @@ The bands of a scene without a valid pixel in the window are not decoded at all.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weft.calibration.sentinel2 import BandCalibration, observe
-from weft.calibration.validity import clear, halo, limits_of
+from weft.calibration.validity import clear, halo, labelled, limits_of
 from weft.compositing.observations import Observation
 from weft.compositing.recipe import Recipe
 from weft.compositing.reduce import Block
@@ -44,6 +45,7 @@ class BlockReader:
         self._grid = grid
         self._readers = readers
         self._memory = np.empty(0, np.uint16)
+        self._of_thread = threading.local()
         scenes = [scene for observation in observations for scene in observation.scenes]
         self._judges_more_than_classes = bool(halo(recipe.validity, grid) or limits_of(scenes[0], recipe.validity))
         # Compared between observations: unless all have it, it would favour those that do not.
@@ -61,6 +63,10 @@ class BlockReader:
         """Memory that each thread of :meth:`read` takes besides the block, for each pixel of the window."""
         # Stored numbers, classes, masks, and float64 of one limit or the counters of one dilation.
         return 2 * len(self._recipe.bands) + 4 + (16 if self._judges_more_than_classes else 0)
+
+    def release(self) -> None:
+        """Give the memory of the stack back; nothing is read afterwards."""
+        self._memory = np.empty(0, np.uint16)
 
     def read(self, window: Window, pool: ThreadPoolExecutor) -> tuple[Block, dict[int, npt.NDArray[np.uint8]]]:
         """All observations of a window.
@@ -117,14 +123,13 @@ class BlockReader:
         if not valid.any():
             return None
         classes = classes[margin : margin + window.height, margin : margin + window.width]
-        water = np.zeros(256, bool)
-        water[list(scene.classes.water_classes)] = True
+        water = labelled(classes, scene.classes.water_classes)
         bands = self._recipe.bands
-        numbers = np.empty((len(bands), window.height, window.width), np.uint16)
+        numbers = self._scratch((len(bands), window.height, window.width))
         for index, band in enumerate(bands):
             reader.numbers(scene.bands[band], window, numbers[index])
         calibrations = [BandCalibration(band, scene.bands[band].scale, scene.bands[band].offset) for band in bands]
-        observe(numbers, valid, water[classes], calibrations, place.block.stack[place.time], observed)
+        observe(numbers, valid, water, calibrations, place.block.stack[place.time], observed)
         gained: npt.NDArray[np.bool_] = valid & observed
         if place.block.classes is not None:
             np.copyto(place.block.classes[place.time], classes, where=gained)
@@ -132,6 +137,13 @@ class BlockReader:
             percent = _percent(_physical(reader, scene.quality[CLOUD_CONFIDENCE], window))
             np.copyto(place.block.cloud_confidence[place.time], percent, where=gained)
         return gained
+
+    def _scratch(self, shape: tuple[int, int, int]) -> npt.NDArray[np.uint16]:
+        # Each thread keeps its own: the kernel would have to clear the pages of fresh memory for every scene.
+        held: npt.NDArray[np.uint16] | None = getattr(self._of_thread, "numbers", None)
+        if held is None or held.shape != shape:
+            held = self._of_thread.numbers = np.empty(shape, np.uint16)
+        return held
 
 
 @dataclass(frozen=True, slots=True)

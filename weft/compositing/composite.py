@@ -45,7 +45,7 @@ __all__ = ["Composited", "Progress", "Recipe", "composite"]
 Progress = Callable[[int, int], None]
 """Called with (blocks done, blocks in all)."""
 
-_RESIDENT = 660 << 20
+_RESIDENT = 610 << 20
 """What a process needs whatever the block: interpreter, compiled kernels, GDAL's cache, open files, writing COGs."""
 _FILES = 192
 """Most files kept open, of all scenes: what they hold in memory must not grow with the number of dates."""
@@ -166,6 +166,7 @@ class _Job:
     def close(self) -> None:
         for reader in self.readers.values():
             reader.close()
+        self.blocks.release()
         self.parking.close()
 
     def windows(self, memory_bytes: int) -> list[Window]:
@@ -217,6 +218,7 @@ class _Job:
                 writer.write(window, self._layers_of(window, pool), pool)
                 if progress:
                     progress(done, len(windows))
+            self.close()  # writing COGs takes memory of its own
             return Product(self.grid, writer.finish(workers=self.threads))
 
     def _layers_of(self, window: Window, pool: ThreadPoolExecutor) -> dict[str, npt.NDArray[Any]]:
