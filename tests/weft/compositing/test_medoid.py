@@ -47,6 +47,20 @@ def test_equals_brute_force_on_many_random_pixels(dtype: type) -> None:
     assert_equal(stack, valid, oracle.medoid_pairwise(stack, valid))
 
 
+@pytest.mark.slow
+def test_equals_brute_force_on_a_million_pixels() -> None:
+    # Ten lengths of 100,000 pixels each; every other one of values so few that most sums tie.
+    rng = np.random.default_rng(6)
+    compared = 0
+    for observations in (1, 2, 3, 5, 8, 12, 13, 16, 20, 24):
+        top = 10_000 if observations % 2 == 0 else 4
+        stack = rng.integers(0, top, (observations, 7, 100, 1000)).astype(np.uint16)
+        valid = rng.random((observations, 100, 1000)) > 0.45
+        assert_equal(stack, valid, oracle.medoid_pairwise(stack, valid))
+        compared += valid[0].size
+    assert compared == 1_000_000
+
+
 def test_ties_and_near_ties_fall_as_in_brute_force() -> None:
     # Few distinct values make most sums tie, mathematically or within the last bits.
     rng = np.random.default_rng(4)
