@@ -5,7 +5,7 @@ HOME_DIR ?= .weft/demo
 PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo real bench-accuracy bench-compositing ui test test-services lint lock clean
+.PHONY: help install demo real bench-accuracy bench-compositing bench-mosaic ui test test-services lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ bench-accuracy: .venv/.bench ## RMSE and bias of every compositing method agains
 
 bench-compositing: .venv/.bench ## the kernels beside their peers, a full tile beside the bare cost of its files
 	$(BIN)/python -m benchmarks.bench_compositing
+
+bench-mosaic: .venv/.bench ## a region of 40,000 x 40,000 pixels beside the bare cost of its files, and beside its peers
+	$(BIN)/python -m benchmarks.bench_mosaic
 
 ui: install ## the Dagster UI on the demo region (HOME_DIR=.weft/demo PORT=3000)
 	@test -f $(HOME_DIR)/region.yaml || $(MAKE) demo

@@ -9,20 +9,26 @@ blocking: files that are not what was published, and items that are not valid ST
 
 import hashlib
 import inspect
+import posixpath
 from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
 
-from assets import composites, expressions, mosaics, orbit_mosaics
+from assets import composites, expressions, mosaics, orbit_mosaics, region_mosaics
 from assets.lane import Lane
 from assets.units import RETRY, Unit
 from resources.catalogue import CatalogueResource, Search
 from resources.object_store import ObjectStore, ObjectStoreResource
 from weft.errors import IntegrityError, RequestError
+from weft.mosaicking.layers import COUNT
+from weft.mosaicking.virtual import references
 from weft.stac import Item
+from weft.stac.region_mosaics import VRT
 from weft.stac.validation import validate
 
 MIN_VALID_PERCENT = 5.0
+MAX_GAP_PERCENT = 1.0
+"""More leaves holes that users notice on a map; a season of clouds may do that, and they should hear of it."""
 REFLECTANCE = (0.0, 1.6)
 """Range of plausible surface reflectance; bright snow and sun glint exceed 1."""
 _CHUNK = 8 << 20
@@ -73,6 +79,35 @@ def plausible_values(item: Item, store: ObjectStore) -> str | None:
     return None
 
 
+def few_gaps(item: Item, store: ObjectStore) -> str | None:
+    """At most a hundredth of what the tracks of a sheet can see was never observed.
+
+    What they can see is the part of the sheet inside the region's tiles and inside the swaths of their tracks. Open sea
+    and land that no tile covers are not expected, so sheets at the coast and at the edge of the region are judged by
+    the rest of them; cloud and passes that were never flown are no excuse.
+    """
+    if "weft:gaps" not in item["properties"]:
+        return "its gaps were not counted yet when it was made; make it again"
+    expected = item["properties"]["weft:expected"]
+    missing = item["properties"]["weft:gaps"]["0"] - (100.0 - expected)
+    if expected and 100.0 * missing / expected > MAX_GAP_PERCENT:
+        return (
+            f"{100.0 * missing / expected:.1f} % of what its tracks can see was never observed, expected at most "
+            f"{MAX_GAP_PERCENT:g} %"
+        )
+    return None
+
+
+def sheets_are_stored(item: Item, store: ObjectStore) -> str | None:
+    """Every sheet that the virtual mosaics refer to is still in the store."""
+    # One layer tells: the files of a sheet come and go together.
+    index = store.key_of(item["assets"][f"{COUNT}_{VRT}"]["href"])
+    for path in references(store.get(index)):
+        if not store.exists(key := posixpath.normpath(posixpath.join(posixpath.dirname(index), path))):
+            return f"{key} is gone; make {region_mosaics.NAME} of this period again"
+    return None
+
+
 BLOCKING: dict[str, Test] = {"stored_bytes": stored_bytes, "valid_stac": valid_stac}
 ADVISORY: dict[str, Test] = {"enough_valid_pixels": enough_valid_pixels, "plausible_values": plausible_values}
 
@@ -91,15 +126,29 @@ def production_checks(lane: Lane) -> list[dg.AssetChecksDefinition]:
     return [
         _checks(lane, composites.NAME, composites.COLLECTION, one, stop=True),
         _checks(lane, orbit_mosaics.NAME, orbit_mosaics.COLLECTION, one_per_sheet, stop=False),
-        _checks(lane, mosaics.NAME, mosaics.COLLECTION, one, stop=False),
+        _checks(lane, mosaics.NAME, mosaics.COLLECTION, one, stop=False, advisory=ADVISORY | {"few_gaps": few_gaps}),
         _checks(lane, expressions.NAME, expressions.COLLECTION, one, stop=False),
+        _checks(
+            lane,
+            region_mosaics.NAME,
+            region_mosaics.COLLECTION,
+            one,
+            stop=False,
+            advisory=ADVISORY | {"few_gaps": few_gaps, "sheets_are_stored": sheets_are_stored},
+        ),
     ]
 
 
 def _checks(
-    lane: Lane, name: str, collection: str, item_ids: Callable[[Unit], list[str]], *, stop: bool
+    lane: Lane,
+    name: str,
+    collection: str,
+    item_ids: Callable[[Unit], list[str]],
+    *,
+    stop: bool,
+    advisory: Mapping[str, Test] = ADVISORY,
 ) -> dg.AssetChecksDefinition:
-    tests = BLOCKING | ADVISORY
+    tests = {**BLOCKING, **advisory}
     specs = [
         dg.AssetCheckSpec(
             check, asset=lane.key(name), description=inspect.getdoc(test), blocking=stop and check in BLOCKING

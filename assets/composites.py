@@ -17,6 +17,7 @@ from resources.object_store import ObjectStoreResource
 from resources.region import RegionResource
 from resources.scratch import ScratchResource
 from weft.compositing.composite import Recipe, composite
+from weft.compositing.nadir import Nbar
 from weft.compositing.observations import Observation
 from weft.fingerprints import fingerprint
 from weft.periods import window
@@ -49,7 +50,13 @@ def tile_composite(lane: Lane) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         settings, shelf = region.load(), Shelf.open(COLLECTION, catalogue, store)
         with resumable(context) as units:
-            recipe = Recipe(settings.bands, settings.validity, settings.composite, settings.working_resolution)
+            recipe = Recipe(
+                settings.bands,
+                settings.validity,
+                settings.composite,
+                settings.working_resolution,
+                settings.normalisation.nbar,
+            )
             for unit in units:
                 stack = shelf.catalogue.get(stacks.COLLECTION, unit.item_id(settings))
                 mark = fingerprint(NAME, VERSION, stack=mark_of(stack) if stack else None, recipe=_parts(settings))
@@ -77,7 +84,8 @@ class _Work:
 
 def _parts(settings: Region) -> dict[str, object]:
     """What of the region file decides about the pixels."""
-    return settings.model_dump(mode="json", include={"bands", "validity", "composite", "working_resolution"})
+    parts = settings.model_dump(mode="json", include={"bands", "validity", "composite", "working_resolution"})
+    return parts | ({"nbar": True} if settings.normalisation.nbar else {})
 
 
 def _composite(work: _Work, stack: Item | None) -> Item | Nothing:
@@ -109,5 +117,14 @@ def _composite(work: _Work, stack: Item | None) -> Item | Nothing:
             "weft:observations": used,
             "weft:layers_left_out": list(made.layers_left_out),
             "weft:validity_not_applied": list(made.validity_not_applied),
+            **_nbar(made.nbar),
         },
     )
+
+
+def _nbar(nbar: Nbar | None) -> dict[str, object]:
+    """What the item says about the normalisation to nadir view; nothing unless the region asks for it."""
+    if nbar is None:
+        return {}
+    left = {"observations": nbar.without_angles, "bands": list(nbar.bands_without)}
+    return {"weft:nbar": nbar.applied, "weft:nbar_not_applied": left}

@@ -15,6 +15,7 @@ from resources.region import RegionResource
 from resources.scratch import ScratchResource
 from weft.expressions.bands import expression_bands
 from weft.fingerprints import fingerprint
+from weft.mosaicking.names import file_name
 from weft.periods import window
 from weft.regions import Region
 from weft.stac import Item
@@ -73,6 +74,7 @@ def _expressions(
             window=window(settings.calendar, unit.period),
             sources=[source],
             properties={**unit.identity(settings), "processing:expression": _expression(settings)},
+            name=lambda key: file_name(settings, unit.period, product.grid, key, unit.place),
         )
 
 

@@ -39,7 +39,7 @@ class Lane:
         return dg.AssetDep(self.key(name), partition_mapping=mapping or dg.IdentityPartitionMapping())
 
     def options(
-        self, name: str, partitions: dg.MultiPartitionsDefinition, version: int, *after: dg.AssetDep
+        self, name: str, partitions: dg.PartitionsDefinition, version: int, *after: dg.AssetDep
     ) -> dict[str, Any]:
         """Options of :func:`dagster.asset` for an asset whose runs take a range of partitions."""
         return {

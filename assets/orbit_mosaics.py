@@ -27,7 +27,7 @@ from weft.stac.products import source_product
 
 COLLECTION = "orbit-mosaics"
 NAME = "orbit_mosaic"
-VERSION = 1
+VERSION = 2
 
 
 def orbit_mosaic(lane: Lane) -> dg.AssetsDefinition:
@@ -75,8 +75,8 @@ def _by_sheet(shelf: Shelf, settings: Region, unit: Unit, sheets: Mapping[str, S
 
 
 def _grid(settings: Region) -> dict[str, object]:
-    """What of the region file decides about the grid; the blend of tracks does not."""
-    return settings.mosaic.model_dump(mode="json", include={"crs", "resolution", "sheet_km"})
+    """What of the region file decides about the pixels; what happens to tracks afterwards does not."""
+    return settings.mosaic.model_dump(mode="json", exclude={"blend", "byte_scale"})
 
 
 def _sheet(
@@ -85,7 +85,7 @@ def _sheet(
     with scratch.folder() as folder:
         sources = [source_product(tile, shelf.fetcher(folder), _carried(tile)) for tile in tiles]
         target = sheet(name, settings.mosaic)
-        product = join(sources, target, folder)
+        product = join(sources, target, settings.mosaic, folder)
         if product is None:
             return Nothing(f"no composite of {unit.place} in {unit.period} has a pixel in sheet {name}")
         return shelf.publish_product(
@@ -98,7 +98,7 @@ def _sheet(
             properties={
                 **unit.identity(settings),
                 "weft:sheet": name,
-                "weft:resampling": list(resampling(sources, target)),
+                "weft:resampling": list(resampling(sources, target, settings.mosaic)),
             },
         )
 

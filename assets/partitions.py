@@ -36,8 +36,8 @@ class RegionPartitions:
 
     @cached_property
     def sheets_of_track(self) -> Mapping[str, tuple[str, ...]]:
-        """Track -> names of the sheets its tiles touch, sorted."""
-        return track_sheets(self.region.tiles, self.region.mosaic, self.region.area)
+        """Track -> names of the sheets that its tiles touch and the region makes, sorted."""
+        return track_sheets(self.region.tiles, self.region.mosaic, self.region.sheets)
 
     @cached_property
     def sheets(self) -> tuple[str, ...]:

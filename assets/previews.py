@@ -15,11 +15,13 @@ import dagster as dg
 from assets.shelf import rejected_of
 from assets.units import Unit
 from resources.object_store import ObjectStore
-from weft.rasters.quicklook import as_data_uri
+from weft.mosaicking.gaps import CLASSES
+from weft.rasters.quicklook import GAPS, as_data_uri
 from weft.stac import Item
 from weft.stac.parts import rejected_field
 
 MAX_PICTURES = 9
+_PICTURES = ("thumbnail", "gaps")
 _COUNTS = ("duplicates_collapsed", "granules_merged")
 _STATISTICS = ("minimum", "maximum", "mean", "stddev", "valid_percent")
 
@@ -58,18 +60,48 @@ def _pictured(items: Sequence[Item], store: ObjectStore) -> dict[str, Any]:
         "statistics": dg.MetadataValue.table([row for item in items for row in _rows(item)], schema=schema),
         "links": dg.MetadataValue.json(hrefs),
         "folder": _folder(items[0]),
+        **_gaps([item for item in items if "weft:gaps" in item["properties"]]),
     }
 
 
 def _picture(item: Item, store: ObjectStore) -> str:
-    png = store.get(store.key_of(item["assets"]["thumbnail"]["href"]))
-    return f"{item['id']}\n\n![{item['id']}]({as_data_uri(png)})"
+    pictures = [
+        f"![{item['id']} {key}]({as_data_uri(store.get(store.key_of(item['assets'][key]['href'])))})"
+        for key in _PICTURES
+        if key in item["assets"]
+    ]
+    return f"{item['id']}\n\n{' '.join(pictures)}{_legend(item)}"
+
+
+def _legend(item: Item) -> str:
+    shares = item["properties"].get("weft:gaps")
+    if not shares:
+        return ""
+    colours = (colour for _, colour in GAPS.stops)
+    classes = zip(shares.items(), colours, strict=True)
+    named = [f'<span style="color:{colour}">&#9632;</span> {name}: {share:.2f} %' for (name, share), colour in classes]
+    return f"\n\nobservations {', '.join(named)}"
+
+
+def _gaps(items: Sequence[Item]) -> dict[str, Any]:
+    """How often pixels were observed in percent of each sheet, how much was to be expected, and its seams."""
+    if not items:
+        return {}
+    columns = {"item": "string", **dict.fromkeys((*CLASSES, "expected"), "float")}
+    rows = []
+    for item in items:
+        shares = {**item["properties"]["weft:gaps"], "expected": item["properties"]["weft:expected"]}
+        rows.append(dg.TableRecord({"item": item["id"], **{name: round(share, 4) for name, share in shares.items()}}))
+    schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns.items()])
+    return {
+        "gaps": dg.MetadataValue.table(rows, schema=schema),
+        "seams": dg.MetadataValue.json({item["id"]: item["properties"]["weft:seams"] for item in items}),
+    }
 
 
 def _rows(item: Item) -> Iterator[dg.TableRecord]:
     for key, asset in item["assets"].items():
-        for band in asset.get("bands", ()):
-            found = band.get("statistics", {})
+        for found in [band["statistics"] for band in asset.get("bands", ()) if "statistics" in band]:
             numbers = {name: float(f"{found[name]:.6g}") for name in _STATISTICS if name in found}
             yield dg.TableRecord({"item": item["id"], "layer": key, **numbers})
 

@@ -13,9 +13,11 @@ from assets.checks import production_checks
 from assets.composites import tile_composite
 from assets.expressions import mosaic_expressions
 from assets.lane import Lane
+from assets.levels import track_levels
 from assets.mosaics import mosaic
 from assets.orbit_mosaics import orbit_mosaic
 from assets.partitions import RegionPartitions
+from assets.region_mosaics import region_mosaic
 from assets.stacks import scene_stack
 
 
@@ -28,8 +30,10 @@ def production_assets(partitions: RegionPartitions) -> list[dg.AssetsDefinition 
         scene_stack(lane),
         tile_composite(lane),
         orbit_mosaic(lane),
+        *([track_levels(lane)] if lane.partitions.region.normalisation.levels else []),
         mosaic(lane),
         mosaic_expressions(lane),
+        region_mosaic(lane),
     ]
 
 

@@ -66,9 +66,9 @@ class Shelf:
         else:
             unit.made.append(made)
 
-    def publish_item(self, item: Item) -> Item:
-        """Publish an item that has no files of its own."""
-        return publish(item, {}, store=self.store, catalogue=self.catalogue)
+    def publish_item(self, item: Item, files: Mapping[str, Path] | None = None) -> Item:
+        """Publish an item with its files, under their own names; most items that call this have none."""
+        return publish(item, files or {}, store=self.store, catalogue=self.catalogue)
 
     def publish_product(
         self,
@@ -80,6 +80,8 @@ class Shelf:
         window: TimeWindow,
         sources: Sequence[Item],
         properties: Mapping[str, Any],
+        name: Callable[[str], str] = str,
+        pictures: Mapping[str, bytes] | None = None,
     ) -> Item:
         """Publish a product with a thumbnail.
 
@@ -91,6 +93,8 @@ class Shelf:
             window: acquisition window of the period.
             sources: items the pixels come from.
             properties: what identifies the product.
+            name: name of the file of an asset, without ending; the asset's key by default.
+            pictures: asset key -> PNG of further pictures.
         """
         item = product_item(
             collection=self.collection,
@@ -102,10 +106,14 @@ class Shelf:
             properties=properties,
             thumbnail=True,
         )
-        thumbnail = scratch / "thumbnail.png"
-        thumbnail.write_bytes(next(iter(quicklook(product, max_size=THUMBNAIL_SIZE).values())))
-        files = {file.layer.key: file.path for file in product.files} | {"thumbnail": thumbnail}
-        return publish(item, files, store=self.store, catalogue=self.catalogue)
+        files = {file.layer.key: file.path for file in product.files}
+        thumbnail = next(iter(quicklook(product, max_size=THUMBNAIL_SIZE).values()))
+        for key, png in {"thumbnail": thumbnail, **(pictures or {})}.items():
+            item["assets"].setdefault(key, {"type": "image/png", "roles": ["overview"], "title": key.capitalize()})
+            files[key] = scratch / f"{key}.png"
+            files[key].write_bytes(png)
+        named = {key: path.rename(path.with_name(name(key) + path.suffix)) for key, path in files.items()}
+        return self.publish_item(item, named)
 
     def fetcher(self, scratch: Path) -> Callable[[str], Path]:
         """Turns the href of a published asset into a local file."""

@@ -69,20 +69,20 @@ class Unit:
     Attributes:
         key: the partition key.
         period: its period.
-        dimension: name of its other dimension.
-        place: its key in that dimension, e.g. ``R051_31UDS``.
+        dimension: name of its other dimension; empty for a product of the whole region.
+        place: its key in that dimension, e.g. ``R051_31UDS``; empty for the whole region.
         made: items published by this run.
         kept: items published before that are the same work.
         missing: products that could not be made of the inputs.
         outcome: None until the unit is finished.
     """
 
-    def __init__(self, key: dg.MultiPartitionKey) -> None:
-        """Take the key apart; both dimensions are named in it."""
-        dimensions = dict(key.keys_by_dimension)
+    def __init__(self, key: dg.MultiPartitionKey | str) -> None:
+        """Take the key apart: both dimensions are named in it, or it is that of a period."""
+        dimensions = dict(key.keys_by_dimension) if isinstance(key, dg.MultiPartitionKey) else {PERIOD: key}
         self.key = key
         self.period = dimensions.pop(PERIOD)
-        ((self.dimension, self.place),) = dimensions.items()
+        self.dimension, self.place = next(iter(dimensions.items()), ("", ""))
         self.made: list[Item] = []
         self.kept: list[Item] = []
         self.missing: list[Nothing] = []
@@ -90,11 +90,13 @@ class Unit:
 
     def item_id(self, region: Region, *rest: str) -> str:
         """Id of the item of this unit, or of a part of it."""
-        return "_".join((region.region, self.period, self.place, *rest))
+        return "_".join(filter(None, (region.region, self.period, self.place, *rest)))
 
     def identity(self, region: Region) -> dict[str, str]:
         """Item properties that say which unit it is."""
-        named = {"weft:region": region.region, "weft:period": self.period, f"weft:{self.dimension}": self.place}
+        named = {"weft:region": region.region, "weft:period": self.period}
+        if self.dimension:
+            named[f"weft:{self.dimension}"] = self.place
         if self.dimension == TILE_TRACK:
             named |= {"weft:track": track_of(self.place), "weft:tile": tile_of(self.place)}
         return named
@@ -122,7 +124,7 @@ class Units:
     def __init__(self, context: dg.AssetExecutionContext) -> None:
         """Take the keys of one partition or of a range."""
         self._context = context
-        self._finished: dict[dg.MultiPartitionKey, Outcome] = {}
+        self._finished: dict[dg.MultiPartitionKey | str, Outcome] = {}
 
     def __iter__(self) -> Iterator[Unit]:
         """Yield the units; each must be finished before the next one is asked for."""

@@ -69,7 +69,7 @@ def _write(wanted: tuple[Path, tuple[Grid, str, int]]) -> None:
 def _reflectance(size: int, band: str, scene: int) -> NDArray[np.uint16]:
     rng = np.random.default_rng([1, BANDS.index(band), scene])
     level = {**FINE, **COARSE}[band]
-    piece = _fractal(rng, _PIECE, 1.0)
+    piece = fractal(rng, _PIECE, 1.0)
     values = np.empty((size, size), np.uint16)
     for row in range(0, size, _PIECE):
         for col in range(0, size, _PIECE):
@@ -82,7 +82,7 @@ def _reflectance(size: int, band: str, scene: int) -> NDArray[np.uint16]:
 
 def _classes(size: int, date: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng([2, date])
-    coarse = _fractal(rng, 1 << (size // 8 - 1).bit_length(), 1.2)[: -(-size // 8), : -(-size // 8)]
+    coarse = fractal(rng, 1 << (size // 8 - 1).bit_length(), 1.2)[: -(-size // 8), : -(-size // 8)]
     clouds = ndimage.zoom(coarse, 8, order=1, grid_mode=True, mode="nearest")[:size, :size]
     values = np.where(rng.random((size, size), np.float32) < 0.5, 4, 5).astype(np.uint8)
     values = np.repeat(np.repeat(values[::4, ::4], 4, 0), 4, 1)[:size, :size]
@@ -92,7 +92,7 @@ def _classes(size: int, date: int) -> NDArray[np.uint8]:
     return values
 
 
-def _fractal(rng: np.random.Generator, size: int, slope: float) -> NDArray[np.float32]:
+def fractal(rng: np.random.Generator, size: int, slope: float) -> NDArray[np.float32]:
     """Noise of zero mean and unit variance whose amplitude falls with frequency to the power of ``slope``."""
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
     frequency[0, 0] = np.inf

@@ -80,11 +80,48 @@ def interleave(contestants: Mapping[str, Callable[[], Run]], rounds: int) -> dic
 
 def in_process(module: str, *arguments: str, threads: int) -> Any:
     """Run a module of this folder in a process of its own; what it printed last, as JSON."""
-    limits = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    environment = {**os.environ, **dict.fromkeys(limits, str(threads))}
-    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    command, environment = _command(module, arguments, threads)
     done = subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+class Session:
+    """A module of this folder in a process that stays, for contestants that take turns over the parts of one task.
+
+    The module calls :func:`serve`. Use as a context manager.
+    """
+
+    def __init__(self, module: str, *arguments: str, threads: int) -> None:
+        """Start the process."""
+        command, environment = _command(module, arguments, threads)
+        self._process = subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Session:
+        """Already started."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the process end."""
+        self._process.communicate()
+
+    def ask(self, part: Any) -> Any:
+        """Have one part done; returns what the process answers."""
+        if self._process.stdin is None or self._process.stdout is None:
+            raise OSError("the process of a contestant has no pipes")
+        self._process.stdin.write(json.dumps(part) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"a contestant ended at {part!r}; what it printed tells why")
+        return json.loads(answer)
+
+
+def serve(work: Callable[[Any], Any]) -> None:
+    """Answer every part that a :class:`Session` asks for, until there are no more."""
+    for line in sys.stdin:
+        print(json.dumps(work(json.loads(line))), flush=True)  # noqa: T201
 
 
 def peak_mib() -> float:
@@ -130,6 +167,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Run | Spread):
         return {key: round(one, 4) for key, one in asdict(value).items() if one is not None}
     raise TypeError(f"{type(value)} does not belong in results")
+
+
+def _command(module: str, arguments: Sequence[str], threads: int) -> tuple[list[str], dict[str, str]]:
+    limits = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return [sys.executable, "-m", f"benchmarks.{module}", *arguments], {
+        **os.environ,
+        **dict.fromkeys(limits, str(threads)),
+    }
 
 
 def _field(path: str, name: str) -> str | None:

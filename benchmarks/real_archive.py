@@ -13,7 +13,9 @@ from typing import Any
 
 import yaml
 
+from weft.mosaicking import sheets_over
 from weft.rasters.grid import Grid
+from weft.regions import Mosaic
 
 PATCH = Grid("EPSG:32631", 501360, 5629680, 10, 10, 64, 64)
 BANDS_10M = ("B02", "B03", "B04", "B08")
@@ -47,7 +49,8 @@ def write(data: Path, home: Path) -> Path:
 
 
 def _region(data: Path) -> dict[str, Any]:
-    west, south, east, north = PATCH.footprint().bounds
+    # On the patch's own lattice warping moves nothing, so that the oracle can demand equality to the last bit.
+    mosaic = {"crs": PATCH.crs, "resolution": 10, "sheet_km": 1, "blend": "seamless"}
     return {
         "region": "belgium",
         "archive": {"stac": "file:./archive/catalog.json", "collection": "sentinel-2-l2a", "allow": [f"file:{data}"]},
@@ -56,11 +59,10 @@ def _region(data: Path) -> dict[str, Any]:
         "bands": ["blue", "green", "red", "nir", "swir16", "swir22"],
         "working_resolution": 10,
         "composite": {"methods": ["medoid", "percentiles"], "percentiles": [25, 50, 75]},
-        # On the patch's own lattice warping moves nothing, so that the oracle can demand equality to the last bit.
-        "mosaic": {"crs": PATCH.crs, "resolution": 10, "sheet_km": 1, "blend": "seamless"},
+        "mosaic": mosaic,
         "expressions": {"ndvi": "(norm_diff nir red)"},
         "tiles": [f"R051_{TILE}", f"R094_{TILE}"],
-        "area": [round(value, 6) for value in (west, south, east, north)],
+        "sheets": [sheet.name for sheet in sheets_over([PATCH], Mosaic.model_validate(mosaic))],
     }
 
 

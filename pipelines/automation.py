@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-FOLLOWED = ("orbit_mosaic", "mosaic", "mosaic_expressions")
+FOLLOWED = ("orbit_mosaic", "track_levels", "mosaic", "mosaic_expressions", "region_mosaic")
 """Last parts of the keys of assets that follow their inputs."""
 
 
@@ -56,5 +56,5 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         "mosaics_follow_composites",
         target=dg.AssetSelection.all(),
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Makes orbit mosaics, mosaics and their expressions when their inputs are there and have changed.",
+        description="Makes everything from orbit mosaics to region mosaics when its inputs are there and have changed.",
     )

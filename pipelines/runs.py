@@ -6,15 +6,15 @@ Belongs here: which runs carry one period through the lane, and what became of e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster import DagsterEvent
 
-from assets.partitions import SHEET, TILE_TRACK, TRACK, Box, RegionPartitions, boxes
-from pipelines.jobs import COMPOSITES, JOB_ASSETS, MOSAICS, ORBIT_MOSAICS
+from assets.partitions import SHEET, TILE_TRACK, TRACK, RegionPartitions, boxes
+from pipelines.jobs import COMPOSITES, JOB_ASSETS, MOSAICS, ORBIT_MOSAICS, region_jobs
 from weft.errors import IntegrityError, RequestError, SceneRejected, Unavailable
 from weft.regions import track_of
 
@@ -91,6 +91,8 @@ def materialize(
 ) -> Report:
     """Carry one period through the whole lane: composites, the orbit mosaics of their tracks, the sheets they touch.
 
+    What is made of the whole region follows from what is there, also where only some of its tile_tracks are carried on.
+
     Args:
         defs: from :func:`pipelines.definitions.build_defs`.
         partitions: of the same region.
@@ -106,9 +108,9 @@ def materialize(
         RequestError: the period has not closed or is not one of the region's, or a tile_track is not in the region.
     """
     report = Report()
-    for job, box in _ranges(partitions, period, _checked(partitions, period, tile_tracks)):
+    for job, tags in _ranges(partitions, period, _checked(partitions, period, tile_tracks)):
         result = defs.resolve_job_def(job).execute_in_process(
-            instance=instance, run_config=_QUIET, tags=dict(box.tags), raise_on_error=False
+            instance=instance, run_config=_QUIET, tags=dict(tags), raise_on_error=False
         )
         # Dagster emits the partitions of a range in any order. The events come from the instance, for the result does
         # not hold those of keys that were finished before the run failed.
@@ -135,18 +137,24 @@ def _checked(partitions: RegionPartitions, period: str, tile_tracks: Sequence[st
     return tile_tracks or region.tiles
 
 
-def _ranges(partitions: RegionPartitions, period: str, tile_tracks: Sequence[str]) -> Iterator[tuple[str, Box]]:
+def _ranges(
+    partitions: RegionPartitions, period: str, tile_tracks: Sequence[str]
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Jobs and the tags that select their partitions."""
     region = partitions.region
     tracks = {track_of(tile_track) for tile_track in tile_tracks}
     sheets = {sheet for track in tracks for sheet in partitions.sheets_of_track[track]}
-    lane = (
-        (COMPOSITES, TILE_TRACK, tile_tracks, region.tiles),
-        (ORBIT_MOSAICS, TRACK, tracks, region.tracks),
-        (MOSAICS, SHEET, sheets, partitions.sheets),
-    )
-    for job, dimension, wanted, order in lane:
-        for box in boxes(period, dimension, wanted, order):
-            yield job, box
+    places = {
+        COMPOSITES: (TILE_TRACK, tile_tracks, region.tiles),
+        ORBIT_MOSAICS: (TRACK, tracks, region.tracks),
+        MOSAICS: (SHEET, sheets, partitions.sheets),
+    }
+    for job in region_jobs(region):
+        if job in places:
+            for box in boxes(period, *places[job]):
+                yield job, box.tags
+        else:
+            yield job, {"dagster/partition": period}
 
 
 def _partition_report(made: dg.AssetMaterialization) -> PartitionReport:

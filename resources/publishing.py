@@ -26,7 +26,7 @@ from weft.rasters.gdal import UnreadableRaster
 from weft.stac import Item
 from weft.stac.validation import validate
 
-_SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,190}\.[a-z0-9]{1,8}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _SHA256_MULTIHASH = "1220"  # STAC file extension: hash function 0x12, 0x20 bytes
 
@@ -37,8 +37,8 @@ def publish(item: Item, files: Mapping[str, Path], *, store: ObjectStore, catalo
     Args:
         item: STAC item with ``weft:fingerprint`` in its properties. Its assets that are files have no ``href`` yet;
             rasters carry ``weft:pixel_sha256``. It is not changed.
-        files: asset key -> local file, one for each asset without ``href``.
-        store: where the files go, to ``{collection}/{item id}/{fingerprint[:16]}/{asset key}{suffix}``.
+        files: asset key -> local file, one for each asset without ``href``. A file keeps its name.
+        store: where the files go, see :func:`folder_of`.
         catalogue: where the item goes, last and at once.
 
     Returns:
@@ -50,16 +50,17 @@ def publish(item: Item, files: Mapping[str, Path], *, store: ObjectStore, catalo
             valid STAC. Nothing is visible to readers.
         Unavailable: store or catalogue did not answer; publishing again continues.
     """
-    folder = _folder(item)
+    mark = item.get("properties", {}).get("weft:fingerprint")
+    folder = folder_of(item.get("collection"), item.get("id"), mark)
     published = copy.deepcopy(item)
     assets: dict[str, dict[str, Any]] = published["assets"]
     _match(folder, assets, files)
     for key, path in sorted(files.items()):
-        _prove(f"{folder}/{key}", assets[key], path)
+        _prove(f"{folder}/{path.name}", assets[key], path)
     for key, path in sorted(files.items()):
         with path.open("rb") as source:
             checksum = hashlib.file_digest(source, "sha256").hexdigest()
-        object_key = f"{folder}/{key}{path.suffix.lower()}"
+        object_key = f"{folder}/{path.name}"
         store.put(object_key, path)
         assets[key] |= {
             "href": store.url(object_key),
@@ -71,13 +72,19 @@ def publish(item: Item, files: Mapping[str, Path], *, store: ObjectStore, catalo
     return published
 
 
-def _folder(item: Item) -> str:
-    collection = check_id("collection", item.get("collection"))
-    id = check_id("item id", item.get("id"))
-    fingerprint = item.get("properties", {}).get("weft:fingerprint")
+def folder_of(collection: object, item_id: object, fingerprint: object) -> str:
+    """Key prefix of the files of an item: ``{collection}/{item id}/{fingerprint[:16]}``.
+
+    Raises:
+        RequestError: a malformed id or fingerprint.
+    """
+    check_id("collection", collection)
+    check_id("item id", item_id)
     if not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
-        raise RequestError(f"item {collection}/{id} has weft:fingerprint {fingerprint!r}; it must be 64 hex digits")
-    return f"{collection}/{id}/{fingerprint[:16]}"
+        raise RequestError(
+            f"item {collection}/{item_id} has weft:fingerprint {fingerprint!r}; it must be 64 hex digits"
+        )
+    return f"{collection}/{item_id}/{fingerprint[:16]}"
 
 
 def _match(folder: str, assets: Mapping[str, Mapping[str, Any]], files: Mapping[str, Path]) -> None:
@@ -88,14 +95,20 @@ def _match(folder: str, assets: Mapping[str, Mapping[str, Any]], files: Mapping[
         )
     for key, path in files.items():
         check_id("asset key", key)
-        if not _SUFFIX.fullmatch(path.suffix.lower()):
-            raise RequestError(f"{folder}/{key}: file name {path.name!r} has no plain ending; name it like {key}.tif")
+        if not _FILE_NAME.fullmatch(path.name):
+            raise RequestError(
+                f"{folder}/{key}: file name {path.name!r} is not plain; use at most 200 letters, digits, '_', '.' and "
+                f"'-' and an ending, like {key}.tif"
+            )
+    names = sorted(path.name.casefold() for path in files.values())  # some file systems do not tell case apart
+    if len(set(names)) != len(names):
+        raise RequestError(f"{folder}: two files have the same name among {', '.join(names)}; name each differently")
 
 
 def _prove(name: str, asset: Mapping[str, Any], path: Path) -> None:
     if not path.is_file() or not path.stat().st_size:
         raise IntegrityError(f"{name}: file {path} is missing or empty; make it again")
-    if path.suffix.lower() != ".tif":
+    if path.suffix != ".tif":
         return
     if "weft:pixel_sha256" not in asset:
         raise IntegrityError(f"{name}: a raster needs weft:pixel_sha256, or nobody can prove what it holds")

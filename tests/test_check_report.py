@@ -17,6 +17,15 @@ from tests.conftest import ROOT
 BAND = {"statistic": "p50", "rmse": 0.01, "bias": -0.002, "pixels": 1000}
 GOOD: dict[str, Any] = {
     "seam_step_ratio": {"mean": 0.5, "idw": 0.2, "seamless": 0.001},
+    "seam_index": {"mean": 1.4, "idw": 1.1, "seamless": 1.0},
+    "seam_steps_by_latitude": {
+        "35": {"mean": 0.5, "idw": 0.35, "seamless": 0.0},
+        "45": {"mean": 0.5, "idw": 0.25, "seamless": 0.0},
+        "55": {"mean": 0.5, "idw": 0.06, "seamless": 0.0},
+        "65": {"mean": 0.17, "idw": 0.1, "seamless": 0.001},
+    },
+    "largest_seam_step": 0.001,
+    "largest_seam_index": 1.01,
     "duplicates_collapsed": 1,
     "granules_merged": 1,
     "wall_s": 100.0,
@@ -46,9 +55,19 @@ def test_a_good_report_has_no_faults_and_a_band_without_data_is_none() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("seam_step_ratio.seamless", 0.021, "seamless leaves a step of 0.021"),
-        ("seam_step_ratio.seamless", None, "seamless leaves a step of None"),
-        ("seam_step_ratio.seamless", float("nan"), "seamless leaves a step of nan"),
+        ("seam_step_ratio.seamless", 0.011, "seamless leaves a seam step of 0.011"),
+        ("seam_step_ratio.seamless", None, "seamless leaves a seam step of None"),
+        ("seam_step_ratio.seamless", float("nan"), "seamless leaves a seam step of nan"),
+        ("seam_index.seamless", 1.06, "seamless leaves a seam index of 1.06"),
+        ("seam_index.seamless", None, "seamless leaves a seam index of None"),
+        ("seam_index.seamless", float("nan"), "seamless leaves a seam index of nan"),
+        ("seam_index.idw", 1.0, "does not rise from seamless over idw to mean"),
+        ("seam_index.mean", None, "does not rise from seamless over idw to mean"),
+        ("largest_seam_step", 0.011, "step in a published sheet of 0.011"),
+        ("largest_seam_step", None, "step in a published sheet of None"),
+        ("largest_seam_index", 1.06, "index in a published sheet of 1.06"),
+        ("seam_steps_by_latitude.45.seamless", 0.011, "step of 0.011 at 45 N"),
+        ("seam_steps_by_latitude.65.idw", 0.14, "idw leaves a step of 0.14 at 65 N, published is 0.1"),
         ("seam_step_ratio.idw", 0.0, "idw leaves a step of 0.0"),
         ("seam_step_ratio.idw", None, "idw leaves a step of None"),
         ("duplicates_collapsed", 0, "duplicates_collapsed is 0"),
@@ -78,7 +97,8 @@ def test_the_command_ends_with_1_and_the_faults_or_with_0(tmp_path: Path) -> Non
 
     assert ended(GOOD) == (
         0,
-        f"the report meets its bars: {GOOD['seam_step_ratio']}, 100 s, 100 s of processor time, 900 MiB\n",
+        f"the report meets its bars: seam steps {GOOD['seam_step_ratio']}, index {GOOD['seam_index']}, 100 s, "
+        "100 s of processor time, 900 MiB\n",
     )
     code, said = ended(changed("granules_merged", 0))
     assert code == 1

@@ -68,6 +68,7 @@ class Reader:
         if not programs.exists():
             programs.parent.mkdir()
             programs.symlink_to(Path(sys.executable).parent)
+            (folder / "deploy").symlink_to(ROOT / "deploy")
 
     def type(self, command: str) -> None:
         """Execute one command; one that no rule covers is a fault of the document."""
@@ -111,6 +112,18 @@ def test_every_command_can_be_typed_in_order(path: Path, demo: Demo) -> None:
     reader = Reader(demo.folder)
     for command in commands(path.read_text()):
         reader.type(command)
+
+
+@pytest.mark.parametrize("path", [path for path in DOCS if "```python" in path.read_text()], ids=name_of)
+def test_every_python_example_runs_without_weft(path: Path, demo: Demo) -> None:
+    for language, content in blocks(path.read_text()):
+        if language == "python":
+            plain = ["-I", "-c", f"{content}\nimport sys\nassert 'weft' not in sys.modules"]
+            done = subprocess.run(
+                [sys.executable, *plain], cwd=demo.folder, capture_output=True, text=True, timeout=60, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.strip()
 
 
 def test_a_command_without_a_rule_is_a_fault(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ CADENCES: dict[Calendar, Cadence] = {
 
 # Start days of GLAD 16-day intervals 22, 6, 12 and 17 in a leap year, used as fixed month-days (research section 2).
 _SEASON_STARTS = {12: 2, 3: 21, 6: 25, 9: 13}
+_SEASON_NAMES = {12: "winter", 3: "spring", 6: "summer", 9: "autumn"}
 _FIRST_MONTHS: dict[Calendar, tuple[int, ...]] = {
     "month": tuple(range(1, 13)),
     "quarter": (1, 4, 7, 10),
@@ -97,6 +98,16 @@ def window(calendar: str, key: str) -> TimeWindow:
             first.replace(day=_SEASON_STARTS[first.month]), following.replace(day=_SEASON_STARTS[following.month])
         )
     return _span(first, following)
+
+
+def name_of(calendar: Calendar, key: str) -> str:
+    """What people call a period: ``summer`` and so on for GLAD seasons, of the northern hemisphere; else its key.
+
+    Raises:
+        RequestError: see :func:`window`.
+    """
+    start = window(calendar, key).start
+    return _SEASON_NAMES[start.month] if calendar == "glad-seasons" else key
 
 
 def key_of(calendar: Calendar, moment: datetime) -> str:

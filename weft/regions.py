@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import reprlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import pydantic
 import pyproj
@@ -21,10 +21,25 @@ from weft.bands import BANDS
 from weft.composite_settings import Composite, Strict, Validity
 from weft.errors import RequestError
 
-__all__ = ["MAX_TILE_TRACKS", "TILE_TRACK", "Composite", "Region", "Validity", "load", "tile_of", "track_of"]
+__all__ = [
+    "MAX_TILE_TRACKS",
+    "TILE_TRACK",
+    "Composite",
+    "Mosaic",
+    "Normalisation",
+    "Region",
+    "Validity",
+    "load",
+    "parse",
+    "tile_of",
+    "track_of",
+]
 
 TILE_TRACK = re.compile(r"R[0-9]{3}_[A-Z0-9]{1,16}")
 MAX_TILE_TRACKS = 2000
+MAX_SHEET_PIXELS = 20_000
+
+Model = TypeVar("Model", bound=Strict)
 
 
 class Archive(Strict):
@@ -48,42 +63,93 @@ class Coregistration(Strict):
     method: Literal["none"] = "none"
 
 
+class Normalisation(Strict):
+    """Radiometric normalisation between tracks; what was applied is recorded in the products.
+
+    Attributes:
+        nbar: bring every observation to nadir view by the c-factor before compositing, where the archive has angles.
+        levels: fit a gain and an offset for each track and layer in the overlaps of neighbouring tracks, and apply
+            them before blending.
+    """
+
+    nbar: bool = False
+    levels: bool = False
+
+
 class Mosaic(Strict):
     """The grid and the blending of the mosaic.
 
     Attributes:
-        crs: authority code of a projected CRS in metres.
-        resolution: pixel size in metres.
-        sheet_km: edge of a sheet in kilometres, a whole number of metres.
+        crs: authority code of a projected CRS in metres, or of a geographic one in degrees.
+        resolution: pixel size in metres, in a geographic CRS in degrees.
+        sheet_km: edge of a sheet in kilometres, a whole number of metres; 100 by default. Not in a geographic CRS.
+        sheet_deg: edge of a sheet in degrees, a part of 90; 1 by default. Only in a geographic CRS.
+        resampling: how composites reach the mosaic's grid: ``average`` (bilinear where pixels hardly change size), or
+            ``nearest``, which keeps spectra that were measured.
         blend: how tracks are joined.
-        byte_scale: 8-bit scaling of the mosaic; only null so far.
+        byte_scale: reflectance of one step of the 8-bit variants; none are made by default.
     """
 
     crs: Annotated[str, Field(pattern=r"^EPSG:[0-9]{4,6}$")] = "EPSG:3035"
     resolution: Annotated[float, Field(gt=0)] = 30
-    sheet_km: Annotated[float, Field(gt=0, le=1000)] = 100
+    sheet_km: Annotated[float, Field(gt=0, le=1000)] | None = None
+    sheet_deg: Annotated[float, Field(gt=0, le=10)] | None = None
     blend: Literal["mean", "idw", "seamless"] = "seamless"
-    byte_scale: None = None
+    resampling: Literal["average", "nearest"] = "average"
+    byte_scale: Annotated[float, Field(gt=0, le=0.1)] | None = None
 
     @field_validator("crs")
     @classmethod
-    def _projected_in_metres(cls, crs: str) -> str:
+    def _usable(cls, crs: str) -> str:
         try:
-            axes = pyproj.CRS(crs).axis_info
+            found = pyproj.CRS(crs)
         except pyproj.exceptions.CRSError as error:
             raise ValueError(f"PROJ knows no {crs}") from error
-        if [axis.unit_name for axis in axes] != ["metre", "metre"]:
-            raise ValueError(f"{crs} is no projected CRS in metres; use one such as EPSG:3035")
+        units = ["degree"] * 2 if found.is_geographic else ["metre"] * 2 if found.is_projected else None
+        if [axis.unit_name for axis in found.axis_info] != units:
+            raise ValueError(
+                f"{crs} is neither a projected CRS in metres nor a geographic one in degrees; use one such as EPSG:3035"
+            )
+        if any(axis.direction == "west" for axis in found.axis_info):
+            raise ValueError(f"{crs} counts westwards; use its east-north twin, or one such as EPSG:3035")
+        if found.area_of_use is None:
+            raise ValueError(f"PROJ knows no area of use of {crs}; use one such as EPSG:3035")
         return crs
 
     @model_validator(mode="after")
     def _sheet_of_pixels(self) -> Mosaic:
-        pixels = self.sheet_km * 1000 / self.resolution
-        if pixels < 1 or pixels > 20_000:
+        wrong, right = ("sheet_km", "sheet_deg") if self.geographic else ("sheet_deg", "sheet_km")
+        if getattr(self, wrong) is not None:
+            raise ValueError(f"{self.crs} has sheets by {right}; remove {wrong}")
+        unit = "degrees" if self.geographic else "m"
+        pixels = self.sheet_edge / self.resolution
+        if pixels < 1 or pixels > MAX_SHEET_PIXELS:
             raise ValueError(
-                f"a sheet of {self.sheet_km} km at {self.resolution} m has {pixels:g} pixels a side; keep 1 to 20000"
+                f"a sheet of {self.sheet_edge:g} {unit} at {self.resolution:g} {unit} has {pixels:g} pixels a side; "
+                f"keep 1 to {MAX_SHEET_PIXELS}"
             )
+        if self.geographic:
+            # Columns wrap at the antimeridian, where the lattices of sheets and of pixels must both close.
+            if not _whole(90 / self.sheet_edge) or not _whole(pixels):
+                raise ValueError(
+                    f"a sheet of {self.sheet_edge:g} degrees at {self.resolution:g} degrees is no whole part of 90 "
+                    "degrees, or no whole number of pixels; use 1 and 0.00025, for example"
+                )
+        elif self.sheet_edge != round(self.sheet_edge):
+            raise ValueError(f"a sheet of {self.sheet_km:g} km is not a whole number of metres; round sheet_km")
         return self
+
+    @property
+    def geographic(self) -> bool:
+        """Whether the grid is in degrees."""
+        return pyproj.CRS(self.crs).is_geographic
+
+    @property
+    def sheet_edge(self) -> float:
+        """Edge of a sheet in the units of the CRS: metres or degrees."""
+        if self.geographic:
+            return 1.0 if self.sheet_deg is None else self.sheet_deg
+        return 100_000.0 if self.sheet_km is None else round(self.sheet_km * 1000.0, 9)
 
 
 class Region(Strict):
@@ -99,10 +165,11 @@ class Region(Strict):
         validity: which pixels count as observations.
         coregistration: how scenes are brought onto their reference.
         composite: which composites are made.
+        normalisation: what is done about differences between tracks.
         mosaic: grid and blending of the mosaic.
         expressions: name -> s-expression over the bands, evaluated on the mosaic.
         tiles: tile_tracks, sorted.
-        area: west, south, east, north in degrees; sheets outside of it are left out. All sheets by default.
+        sheets: names of the sheets that are made, sorted; all that the tiles touch by default.
     """
 
     region: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -114,10 +181,11 @@ class Region(Strict):
     validity: Validity = Validity()
     coregistration: Coregistration = Coregistration()
     composite: Composite = Composite()
+    normalisation: Normalisation = Normalisation()
     mosaic: Mosaic = Mosaic()
     expressions: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], str] = Field(default={})
     tiles: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_TILE_TRACKS)]
-    area: tuple[float, float, float, float] | None = None
+    sheets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
     @field_validator("bands")
     @classmethod
@@ -135,14 +203,14 @@ class Region(Strict):
             raise ValueError(f"tiles must be distinct keys like R051_31UDS, got {wrong or list(tiles)}")
         return tuple(sorted(tiles))
 
-    @field_validator("area")
+    @field_validator("sheets")
     @classmethod
-    def _an_area(cls, area: tuple[float, float, float, float] | None) -> tuple[float, float, float, float] | None:
-        if area is not None:
-            west, south, east, north = area
-            if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-                raise ValueError(f"area must be west, south, east, north in degrees with west < east, got {list(area)}")
-        return area
+    def _distinct(cls, sheets: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if sheets is None:
+            return None
+        if len(set(sheets)) != len(sheets):
+            raise ValueError("sheets must not repeat")
+        return tuple(sorted(sheets))
 
     @model_validator(mode="after")
     def _consistent(self) -> Region:
@@ -180,6 +248,10 @@ def tile_of(tile_track: str) -> str:
     return tile_track.partition("_")[2]
 
 
+def _whole(number: float) -> bool:
+    return abs(number - round(number)) < 1e-6
+
+
 def load(path: Path) -> Region:
     """Read a region file.
 
@@ -194,11 +266,25 @@ def load(path: Path) -> Region:
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(f"region file {path} is not YAML: {error}") from error
+    return parse(Region, document, f"region file {path}")
+
+
+def parse(model: type[Model], document: object, source: str) -> Model:
+    """Check a document, or a part of one.
+
+    Args:
+        model: :class:`Region`, :class:`Mosaic` ...
+        document: what YAML gave.
+        source: where it is from, for the message.
+
+    Raises:
+        RequestError: keys or values are wrong; the message names each.
+    """
     try:
-        return Region.model_validate(document)
+        return model.model_validate(document)
     except pydantic.ValidationError as error:
         lines = [
             f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {reprlib.repr(e['input'])[:80]})"
             for e in error.errors()
         ]
-        raise RequestError(f"region file {path} is wrong: " + "; ".join(lines)) from error
+        raise RequestError(f"{source} is wrong: " + "; ".join(lines)) from error

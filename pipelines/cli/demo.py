@@ -58,14 +58,14 @@ def demo(
         document = json.loads(document_path.read_text(encoding="utf-8"))
         outcome = f"nothing was recomputed: all {len(result.partitions)} partitions are unchanged"
     else:
-        entries, counts = _published(settings, directory)
+        entries, figures = _published(settings, directory)
         findings = page.examine(entries, truth, periods.window(region.calendar, period))
         facts = {
             "region": region.region,
             "period": period,
             "seed": seed,
             "scenes": archive.granules,
-            **counts,
+            **figures,
             "partitions": _statuses(result),
             "rejected": list(result.rejected),
             "simulate_s": simulated - begun,
@@ -83,7 +83,8 @@ def demo(
         raise typer.Exit(3)
 
 
-def _published(settings: Settings, directory: Path) -> tuple[list[page.Entry], dict[str, int]]:
+def _published(settings: Settings, directory: Path) -> tuple[list[page.Entry], dict[str, float | None]]:
+    """Products to report on, and what their items counted and measured."""
     catalogue = CatalogueResource(url=settings.catalogue).open()
     store = ObjectStoreResource(url=settings.store).open()
     entries = [
@@ -97,7 +98,13 @@ def _published(settings: Settings, directory: Path) -> tuple[list[page.Entry], d
     ]
     stacks = [item["properties"] for item in catalogue.search(Search("coregistered-stacks"))]
     names = ("duplicates_collapsed", "granules_merged")
-    return entries, {name: sum(stack[f"weft:{name}"] for stack in stacks) for name in names}
+    counts = {name: sum(stack[f"weft:{name}"] for stack in stacks) for name in names}
+    seams = [item["properties"]["weft:seams"] for item in catalogue.search(Search("mosaics"))]
+    largest = {
+        f"largest_seam_{name}": max((seam[name] for seam in seams if seam[name] is not None), default=None)
+        for name in ("step", "index")
+    }
+    return entries, counts | largest
 
 
 def _statuses(result: Report) -> dict[str, dict[str, int]]:
@@ -115,12 +122,14 @@ def _table(document: dict[str, Any]) -> Table:
             for band, found in bands.items():
                 if found["pixels"]:
                     table.add_row(name, f"{band} {found['statistic']}", f"{found['rmse']:.4f}", f"{found['bias']:+.4f}")
-    steps_left = ", ".join(
-        f"{name} {value:.4f}" for name, value in document["seam_step_ratio"].items() if value is not None
-    )
     table.caption = (
-        f"largest step at a swath edge, share of the track difference: {steps_left}\n"
+        f"largest step at a swath edge, share of the track difference: {_by_method(document['seam_step_ratio'], 4)}\n"
+        f"gradient across swath edges over gradient beside them: {_by_method(document['seam_index'], 3)}\n"
         f"{document['duplicates_collapsed']} duplicates collapsed, {document['granules_merged']} granules merged, "
         f"{document['wall_s']:.0f} s, {document['peak_rss_mib']:.0f} MiB at most"
     )
     return table
+
+
+def _by_method(values: dict[str, float | None], digits: int) -> str:
+    return ", ".join(f"{method} {value:.{digits}f}" for method, value in values.items() if value is not None)

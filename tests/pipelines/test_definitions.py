@@ -16,16 +16,25 @@ from dagster._core.workspace.load_target import ModuleTarget
 
 from pipelines.definitions import build_defs
 from pipelines.instance import open_instance
+from pipelines.jobs import JOB_ASSETS, region_jobs
 from pipelines.settings import Settings
 from weft.errors import RequestError
+from weft.regions import load
 
 ROOT = Path(__file__).resolve().parents[2]
+THROUGH_LEVELS = {
+    ("orbit_mosaic", "track_levels"): dg.MultiToSingleDimensionPartitionMapping,
+    ("track_levels", "mosaic"): dg.MultiToSingleDimensionPartitionMapping,
+}
 
 
+@pytest.mark.parametrize("levels", [False, True])
 def test_every_partitioned_edge_keeps_its_mapping_in_a_host_process(
-    region_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    levels: bool, region_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Webserver and daemon see what a code server sends them; this process is such a host."""
+    document = yaml.safe_load(region_file.read_text())
+    region_file.write_text(yaml.safe_dump(document | {"normalisation": {"levels": levels}}))
     monkeypatch.setenv("WEFT_REGION", str(region_file))
     monkeypatch.setenv("WEFT_HOME", str(tmp_path))
     origin = ModuleTarget("pipelines.definitions", None, str(ROOT), "weft")
@@ -47,6 +56,8 @@ def test_every_partitioned_edge_keeps_its_mapping_in_a_host_process(
         ("tile_composite", "orbit_mosaic"): dg.MultiPartitionMapping,
         ("orbit_mosaic", "mosaic"): dg.MultiPartitionMapping,
         ("mosaic", "mosaic_expressions"): dg.IdentityPartitionMapping,
+        ("mosaic", "region_mosaic"): dg.MultiToSingleDimensionPartitionMapping,
+        **(THROUGH_LEVELS if levels else {}),
     }
     (mapping,) = tracks.values()
     by_place = mapping.downstream_mappings_by_upstream_dimension["tile_track"].partition_mapping
@@ -72,6 +83,26 @@ def test_only_composites_are_stopped_by_their_checks(region_file: Path) -> None:
         if defs.resolve_asset_graph().get(key).blocking
     }
     assert blocking == {("tile_composite", "stored_bytes"), ("tile_composite", "valid_stac")}
+
+
+@pytest.mark.parametrize("levels", [False, True])
+def test_every_asset_is_in_the_jobs_and_what_follows_is_automated(levels: bool, region_file: Path) -> None:
+    document = yaml.safe_load(region_file.read_text())
+    region_file.write_text(yaml.safe_dump(document | {"normalisation": {"levels": levels}}))
+    graph = build_defs(Settings.of_home(region_file.parent, region_file)).resolve_asset_graph()
+    made = {key.path[-1] for key in graph.executable_asset_keys}
+    jobs = region_jobs(load(region_file))
+    carried = [asset for job in jobs for asset in JOB_ASSETS[job]]
+    assert sorted(carried) == sorted(made)
+    assert ("track_levels" in made) == levels
+    # In the order of the jobs everything comes after what it is made of.
+    for key in graph.executable_asset_keys:
+        for parent in graph.get(key).parent_keys & graph.executable_asset_keys:
+            assert carried.index(parent.path[-1]) < carried.index(key.path[-1])
+    started = {"calibrated_datasets", "scene_stack", "tile_composite"}
+    assert {
+        key.path[-1] for key in graph.executable_asset_keys if graph.get(key).automation_condition
+    } == made - started
 
 
 def test_everything_that_starts_work_by_itself_is_off_until_someone_turns_it_on(region_file: Path) -> None:

@@ -46,6 +46,8 @@ def test_everything_is_made_once_shown_and_made_again_only_where_its_input_chang
     assert shown["links"].value[item["id"]]["red_p50"] == item["assets"]["red_p50"]["href"]
     assert shown["fingerprint"].value == item["properties"]["weft:fingerprint"]
 
+    _shows_its_gaps_and_seams(lane, lane.partitions.sheets[0])
+
     before = last_event(lane)
     second = lane.run()
     assert second.unchanged
@@ -66,6 +68,24 @@ def test_everything_is_made_once_shown_and_made_again_only_where_its_input_chang
     assert statuses(third, "orbit_mosaic") == {"R008": "done", "R051": "unchanged"}
     touched = set(lane.partitions.sheets_of_track["R008"])
     assert {sheet for sheet, status in statuses(third, "mosaic").items() if status == "done"} == touched
+
+
+def _shows_its_gaps_and_seams(lane: LaneHarness, sheet: str) -> None:
+    item = lane.catalogue.get("mosaics", f"tiny_{PERIOD}_{sheet}")
+    assert item is not None
+    assert lane.store.get(lane.store.key_of(item["assets"]["gaps"]["href"])).startswith(b"\x89PNG")
+    shown, said = metadata(lane, "mosaic", f"{PERIOD}|{sheet}"), item["properties"]
+    assert shown["picture"].value.count("](data:image/png;base64,") == 2
+    assert len(shown["picture"].value) < 100_000
+    (row,) = shown["gaps"].value.records
+    assert sum(row.data[name] for name in ("0", "1", "2", "3+")) == pytest.approx(100, abs=0.001)
+    assert row.data["0"] == pytest.approx(said["weft:gaps"]["0"], abs=0.001)
+    assert 0 < row.data["expected"] == said["weft:expected"] <= 100
+    # What is observed lies where it was expected, but for the few kilometres between 140 km and the end of a swath.
+    assert 100 - row.data["0"] < row.data["expected"] + 10
+    assert shown["seams"].value == {item["id"]: said["weft:seams"]}
+    assert said["weft:blend"] == "seamless"
+    assert said["weft:resampling"]
 
 
 def metadata(lane: LaneHarness, asset: str, partition: str) -> dict[str, dg.MetadataValue]:
@@ -131,7 +151,7 @@ def test_every_method_and_layer_reaches_the_composite_and_every_reflectance_the_
     assert dates == sorted(dates, reverse=True)
     mosaic = lane.catalogue.get("mosaics", f"tiny_{PERIOD}_{lane.partitions.sheets_of_track['R051'][0]}")
     assert mosaic is not None
-    assert mosaic["assets"].keys() == reflectances | {"count", "thumbnail"}
+    assert mosaic["assets"].keys() == reflectances | {"count", "track_weight_R051", "thumbnail", "gaps"}
 
 
 def test_a_method_without_its_package_fails_before_a_partition_is_begun(
@@ -155,7 +175,7 @@ def test_a_composite_whose_scenes_have_gone_is_withdrawn(lane: LaneHarness) -> N
     collection.write_text(json.dumps(document))
     report = lane.run(tile_tracks=["R008_31UFS"])
     assert {one.status for one in report.partitions} == {"empty"}
-    for name in (*COMPOSITES, "orbit-mosaics", "mosaics", "expression-bands"):
+    for name in (*COMPOSITES, "orbit-mosaics", "mosaics", "expression-bands", "region-mosaics"):
         assert name not in {extent.collection for extent in lane.catalogue.collections()}
 
 

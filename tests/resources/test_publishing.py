@@ -22,7 +22,7 @@ import pytest
 from resources import publishing
 from resources.catalogue import Catalogue, SqliteCatalogue
 from resources.object_store import ObjectStore, ObstoreStore
-from resources.publishing import publish
+from resources.publishing import folder_of, publish
 from tests.resources.children import (
     COLLECTION,
     GRID,
@@ -133,15 +133,41 @@ def test_what_is_not_proven_is_not_shown(case: str, tmp_path: Path, catalogue: C
     assert case == "invalid STAC" or list(store.list()) == []  # only the last check comes after the files are stored
 
 
-@pytest.mark.parametrize(("key", "name"), [("a/../b", "x.tif"), ("..", "x.tif"), ("a", "x"), ("a", "x.t f")])
-def test_asset_keys_and_endings_cannot_leave_the_folder(
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        *(("a/../b", "x.png"), ("..", "x.png"), ("a", "x"), ("a", "x.t f"), ("a", ".png"), ("a", "-x.png")),
+        *(("a", "..png"), ("a", "x\n.png"), ("a", "x.PNG"), ("a", "ü.png"), ("a", f"{'x' * 200}.png")),
+    ],
+)
+def test_asset_keys_and_names_cannot_leave_the_folder(
     key: str, name: str, tmp_path: Path, catalogue: Catalogue, ready: Ready
 ) -> None:
     file = tmp_path / name
     file.write_bytes(b"x")
     ready.item["assets"][key] = {}
-    with pytest.raises(RequestError, match=r"is not valid|no plain ending"):
+    with pytest.raises(RequestError, match=r"is not valid|is not plain"):
         publish(ready.item, ready.files | {key: file}, store=ObstoreStore.local(tmp_path / "s"), catalogue=catalogue)
+
+
+def test_a_file_keeps_its_own_name(catalogue: Catalogue, ready: Ready, tmp_path: Path) -> None:
+    store = ObstoreStore.local(tmp_path / "store")
+    name = "tiny_red_p50_30m_100kmE39N31_2021-06-25..2021-09-12_summer.tif"
+    ready.files["red_p50"] = ready.files["red_p50"].rename(tmp_path / name)
+    published = publish(ready.item, ready.files, store=store, catalogue=catalogue)
+    mark = published["properties"]["weft:fingerprint"]
+    assert store.key_of(published["assets"]["red_p50"]["href"]) == f"{folder_of(COLLECTION, ID, mark)}/{name}"
+    assert store.get(store.key_of(published["assets"]["red_p50"]["href"])) == (tmp_path / name).read_bytes()
+
+
+def test_two_files_of_an_item_need_two_names(catalogue: Catalogue, ready: Ready, tmp_path: Path) -> None:
+    other = tmp_path / "Thumbnail.png"
+    other.write_bytes(b"x")
+    ready.item["assets"]["other"] = {}
+    with pytest.raises(RequestError, match="two files have the same name"):
+        publish(
+            ready.item, ready.files | {"other": other}, store=ObstoreStore.local(tmp_path / "s"), catalogue=catalogue
+        )
 
 
 def test_other_bytes_under_the_same_fingerprint_are_refused(

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from weft.errors import RequestError
-from weft.periods import CADENCES, CALENDARS, key_of, window
+from weft.periods import CADENCES, CALENDARS, key_of, name_of, window
 
 FIRST, LAST = datetime(1901, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC)
 MOMENTS = st.timedeltas(timedelta(0), LAST - FIRST).map(lambda since: FIRST + since)
@@ -117,3 +117,23 @@ def test_a_moment_of_another_zone_counts_in_utc():
 def test_moments_of_unknown_years_are_refused(calendar, year):
     with pytest.raises(RequestError, match="outside the years 1900 to 2999"):
         key_of(calendar, datetime(year, 12, 31, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("calendar", "key", "name"),
+    [
+        ("glad-seasons", "2018-12", "winter"),
+        ("glad-seasons", "2018-03", "spring"),
+        ("glad-seasons", "2018-06", "summer"),
+        ("glad-seasons", "2018-09", "autumn"),
+        ("quarter", "2018-07", "2018-07"),
+        ("dekad", "2018-07-21", "2018-07-21"),
+    ],
+)
+def test_seasons_have_names(calendar, key, name):
+    assert name_of(calendar, key) == name
+
+
+def test_only_periods_have_names():
+    with pytest.raises(RequestError, match="starts no glad-seasons"):
+        name_of("glad-seasons", "2018-04")

@@ -3,11 +3,12 @@ from __future__ import annotations
 import copy
 
 import pydantic
+import pyproj
 import pytest
 import yaml
 
 from weft.errors import RequestError
-from weft.regions import MAX_TILE_TRACKS, load, tile_of, track_of
+from weft.regions import MAX_TILE_TRACKS, Mosaic, load, tile_of, track_of
 
 FLANDERS = {
     "region": "flanders",
@@ -63,6 +64,32 @@ def test_defaults(write):
     assert region.expressions == {}
 
 
+@pytest.mark.parametrize(
+    ("mosaic", "edge"),
+    [
+        ({}, 100_000),
+        ({"sheet_km": 4.1}, 4_100),
+        ({"crs": "EPSG:32601", "sheet_km": 10}, 10_000),
+        ({"crs": "EPSG:4326", "resolution": 0.00025}, 1),
+        ({"crs": "EPSG:4258", "resolution": 1 / 3600, "sheet_deg": 0.5}, 0.5),
+    ],
+)
+def test_the_edge_of_a_sheet_is_in_the_units_of_the_crs(write, mosaic, edge):
+    found = load(write(FLANDERS | {"mosaic": mosaic})).mosaic
+    assert found.sheet_edge == edge
+    assert Mosaic.model_validate(found.model_dump()) == found
+
+
+def test_a_crs_without_an_area_of_use_is_refused(write, monkeypatch):
+    monkeypatch.setattr(pyproj.CRS, "area_of_use", None)
+    with pytest.raises(RequestError, match="PROJ knows no area of use of EPSG:3035"):
+        load(write(FLANDERS))
+
+
+def test_sheets_are_sorted(write):
+    assert load(write(FLANDERS | {"sheets": ["b", "a"]})).sheets == ("a", "b")
+
+
 def test_a_region_cannot_be_changed(write):
     with pytest.raises(pydantic.ValidationError, match="frozen"):
         load(write(FLANDERS)).region = "wallonia"
@@ -111,9 +138,20 @@ def test_a_region_cannot_be_changed(write):
         ("validity.classes", [256], "validity.classes.0: Input should be less than or equal to 255"),
         ("working_resolution", float("inf"), "working_resolution: Input should be a finite number"),
         ("working_resolution", 0, "working_resolution: Input should be greater than 0"),
-        ("mosaic.resolution", 1, "a sheet of 100.0 km at 1.0 m has 100000 pixels a side"),
-        ("mosaic.crs", "EPSG:4326", "EPSG:4326 is no projected CRS in metres"),
-        ("mosaic.crs", "EPSG:2263", "EPSG:2263 is no projected CRS in metres"),  # feet
+        ("mosaic.resolution", 1, "a sheet of 100000 m at 1 m has 100000 pixels a side"),
+        ("mosaic.crs", "EPSG:2263", "EPSG:2263 is neither a projected CRS in metres nor a geographic one"),  # feet
+        ("mosaic.crs", "EPSG:4807", "EPSG:4807 is neither a projected CRS in metres nor a geographic one"),  # grads
+        ("mosaic.crs", "EPSG:4978", "EPSG:4978 is neither a projected CRS in metres nor a geographic one"),  # x, y, z
+        ("mosaic.crs", "EPSG:4979", "EPSG:4979 is neither a projected CRS in metres nor a geographic one"),  # heights
+        ("mosaic.crs", "EPSG:2048", "EPSG:2048 counts westwards"),
+        ("mosaic.crs", "EPSG:4326", "EPSG:4326 has sheets by sheet_deg; remove sheet_km"),
+        ("mosaic", {"crs": "EPSG:4326"}, "a sheet of 1 degrees at 30 degrees has 0.0333333 pixels a side"),
+        ("mosaic", {"crs": "EPSG:4326", "resolution": 0.01, "sheet_deg": 0.7}, "no whole part of 90 degrees"),
+        ("mosaic", {"crs": "EPSG:4326", "resolution": 0.00027}, "no whole number of pixels"),
+        ("mosaic.sheet_deg", 1, "EPSG:3035 has sheets by sheet_km; remove sheet_deg"),
+        ("mosaic.sheet_km", 0.0333, "a sheet of 0.0333 km is not a whole number of metres"),
+        ("sheets", [], "sheets: Tuple should have at least 1 item"),
+        ("sheets", ["100kmE39N31", "100kmE39N31"], "sheets must not repeat"),
         ("mosaic.crs", "EPSG:9999", "PROJ knows no EPSG:9999"),
         ("mosaic.crs", "+proj=laea", "mosaic.crs: String should match pattern"),
         ("mosaic.blend", "feather", "mosaic.blend: Input should be 'mean', 'idw' or 'seamless'"),

@@ -1,7 +1,8 @@
 """Reading all observations of one window into one block.
 
 Belongs here: which layers of a scene a recipe needs, and joining the granules of an observation. Not here: decoding
-(``weft.rasters.reading``), the rules of validity (``weft.calibration``), or what is done with a block (``reduce``).
+(``weft.rasters.reading``), the rules of validity (``weft.calibration``), the way to nadir view (``nadir``), or what is
+done with a block (``reduce``).
 
 The bands of a scene without a valid pixel in the window are not decoded at all.
 """
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from weft.calibration.sentinel2 import BandCalibration, observe
 from weft.calibration.validity import clear, halo, labelled, limits_of
+from weft.compositing.nadir import has_angles, normalise
 from weft.compositing.observations import Observation
 from weft.compositing.recipe import Recipe
 from weft.compositing.reduce import Block
@@ -62,7 +64,9 @@ class BlockReader:
     def bytes_decoding(self) -> int:
         """Memory that each thread of :meth:`read` takes besides the block, for each pixel of the window."""
         # Stored numbers, classes, masks, and float64 of one limit or the counters of one dilation.
-        return 2 * len(self._recipe.bands) + 4 + (16 if self._judges_more_than_classes else 0)
+        held = 2 * len(self._recipe.bands) + 4 + (16 if self._judges_more_than_classes else 0)
+        # Four angles and four kernels as float64, should the archive's angles be as fine as its bands.
+        return held + (64 if self._recipe.nbar else 0)
 
     def release(self) -> None:
         """Give the memory of the stack back; nothing is read afterwards."""
@@ -131,6 +135,8 @@ class BlockReader:
         calibrations = [BandCalibration(band, scene.bands[band].scale, scene.bands[band].offset) for band in bands]
         observe(numbers, valid, water, calibrations, place.block.stack[place.time], observed)
         gained: npt.NDArray[np.bool_] = valid & observed
+        if self._recipe.nbar and has_angles(scene):
+            normalise(scene, reader, self._grid, window, bands, gained, place.block.stack[place.time])
         if place.block.classes is not None:
             np.copyto(place.block.classes[place.time], classes, where=gained)
         if place.block.cloud_confidence is not None:

@@ -27,6 +27,7 @@ from weft.calibration.validity import limits_not_applied
 from weft.composite_settings import ExtraLayer
 from weft.compositing.blocks import BlockReader
 from weft.compositing.layers import composite_layers
+from weft.compositing.nadir import Nbar
 from weft.compositing.observations import Observation
 from weft.compositing.planes import MAX_OBSERVATIONS
 from weft.compositing.provenance import ProvenanceReader, not_in
@@ -45,7 +46,7 @@ __all__ = ["Composited", "Progress", "Recipe", "composite"]
 Progress = Callable[[int, int], None]
 """Called with (blocks done, blocks in all)."""
 
-_RESIDENT = 610 << 20
+_RESIDENT = 690 << 20
 """What a process needs whatever the block: interpreter, compiled kernels, GDAL's cache, open files, writing COGs."""
 _FILES = 192
 """Most files kept open, of all scenes: what they hold in memory must not grow with the number of dates."""
@@ -64,6 +65,7 @@ class Composited:
         rejected: scenes set aside while reading.
         layers_left_out: layers that were asked for and that not one scene can feed.
         validity_not_applied: limits of the validity rule whose layer not one scene has.
+        nbar: how far the normalisation to nadir view reached; None if the recipe asks for none.
     """
 
     product: Product | None
@@ -71,6 +73,7 @@ class Composited:
     rejected: tuple[Rejected, ...]
     layers_left_out: tuple[ExtraLayer, ...] = ()
     validity_not_applied: tuple[str, ...] = ()
+    nbar: Nbar | None = None
 
 
 def composite(
@@ -123,6 +126,7 @@ def composite(
                 tuple(rejected),
                 job.left_out,
                 limits_not_applied(job.scenes, recipe.validity),
+                Nbar.of(remaining, recipe.bands) if recipe.nbar else None,
             )
         except SceneRejected as error:
             # Whole scenes are dropped, and the tile is started over: a scene must not take part above its first bad

@@ -22,6 +22,7 @@ class Recipe:
         validity: which pixels count.
         composite: which reductions.
         resolution: pixel size of the output, CRS units.
+        nbar: whether observations are brought to nadir view before they are reduced.
 
     Raises:
         RequestError: a method needs a band that is not among the bands, or a package that is not installed.
@@ -31,6 +32,7 @@ class Recipe:
     validity: Validity
     composite: Composite
     resolution: float
+    nbar: bool = False
 
     def __post_init__(self) -> None:
         """Fail before the first pixel is read rather than in the middle of a tile."""

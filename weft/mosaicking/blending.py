@@ -16,16 +16,12 @@ import numpy.typing as npt
 from numba import njit
 
 from weft.errors import RequestError
+from weft.mosaicking.tracks import EDGE_MARGIN_KM, HALF_SWATH_KM
 
 Method = Literal["mean", "idw", "seamless"]
 
-TAPER_END_KM = 140.0
-"""Where ``seamless`` weights reach zero, measured from the centre line.
-
-Inside the nominal 145 km because real data end up to 2 km earlier (planned footprints of all tracks, below 60 degrees),
-and a composite's edge is ragged. Not further inside than 137 km: at the equator neighbouring centre lines are 274 km
-apart, and where the weights of both tracks are zero nothing would be left to blend smoothly.
-"""
+TAPER_END_KM = HALF_SWATH_KM - EDGE_MARGIN_KM
+"""Where ``seamless`` weights reach zero, measured from the centre line: 140 km for Sentinel-2's swath."""
 
 COUNT_HALF = 2.0
 """Number of observations at which ``seamless`` gives a track half the weight it could have.
@@ -61,7 +57,7 @@ def weights(
         method: one of the above.
         distance_km: (y, x) float32, distance to the track's centre line.
         count: (y, x) uint16, valid observations of the track; 0 where it has no data.
-        half_swath_km: distance at which ``seamless`` reaches zero.
+        half_swath_km: distance at which ``seamless`` reaches zero, ``Track.taper_end_km``.
         taper_km: width of the smoothstep.
         exponent: of the distance, above 0 and at most 3.
 

@@ -22,8 +22,8 @@ def carried_layers(products: Iterable[SourceProduct]) -> tuple[LayerSpec, ...]:
         Reflectance layers sorted by key, then ``count``; none if there are no products.
 
     Raises:
-        RequestError: two products differ in the layers they have or in how these are stored, one has no ``count``, or
-            a layer is not uint16 with 0 for "nothing here".
+        RequestError: two products differ in the layers they have or in how these are stored, one has no band or
+            no ``count``, or a layer is not uint16 with 0 for "nothing here".
     """
     first: SourceProduct | None = None
     layers: dict[str, LayerSpec] = {}
@@ -31,6 +31,10 @@ def carried_layers(products: Iterable[SourceProduct]) -> tuple[LayerSpec, ...]:
         found = {
             key: entry.layer for key, entry in product.layers.items() if entry.layer.band and entry.layer.statistic
         }
+        if not found:
+            raise RequestError(
+                f"{product.id} has no band with a statistic, so there is nothing to join; make it again with any method"
+            )
         if COUNT not in product.layers:
             raise RequestError(f"{product.id} has no layer {COUNT}; make it again with this version of Weft")
         found[COUNT] = product.layers[COUNT].layer
@@ -43,10 +47,10 @@ def carried_layers(products: Iterable[SourceProduct]) -> tuple[LayerSpec, ...]:
                 f"{first.id} and {product.id} differ in the layers {missing}; make both with the same bands and methods"
             )
         for key, layer in found.items():
-            if _storage(layer) != _storage(layers[key]):
+            if storage(layer) != storage(layers[key]):
                 raise RequestError(
-                    f"{first.id} and {product.id} store {key} differently, as {_storage(layers[key])} and "
-                    f"{_storage(layer)} (dtype, nodata, scale, offset); make both with the same version of Weft"
+                    f"{first.id} and {product.id} store {key} differently, as {storage(layers[key])} and "
+                    f"{storage(layer)} (dtype, nodata, scale, offset); make both with the same version of Weft"
                 )
     for key, layer in layers.items():
         if (layer.dtype, layer.nodata) != ("uint16", None if key == COUNT else 0):
@@ -54,5 +58,6 @@ def carried_layers(products: Iterable[SourceProduct]) -> tuple[LayerSpec, ...]:
     return (*(layers[key] for key in sorted(layers.keys() - {COUNT})), *(layers[key] for key in layers if key == COUNT))
 
 
-def _storage(layer: LayerSpec) -> tuple[str, float | None, float, float]:
+def storage(layer: LayerSpec) -> tuple[str, float | None, float, float]:
+    """How values are stored: dtype, nodata, scale, offset."""
     return layer.dtype, layer.nodata, layer.scale, layer.offset

@@ -1,4 +1,4 @@
-"""Orbit mosaic: the tiles of one track, resampled once onto a sheet and averaged where they overlap.
+"""Orbit mosaic: the tiles of one track, resampled once onto a sheet and joined where they overlap.
 
 Tiles of one track show the same observations, so a plain mean leaves no seam. Belongs here: merging tiles of one track.
 Not here: joining tracks (``mosaic``).
@@ -6,84 +6,190 @@ Not here: joining tracks (``mosaic``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
+from itertools import chain, groupby
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
-from weft.mosaicking.layers import carried_layers
+from weft.mosaicking.layers import COUNT, carried_layers
 from weft.mosaicking.sheets import Sheet
+from weft.mosaicking.tracks import continuous_footprint
 from weft.rasters.cog import LayerWriter
-from weft.rasters.grid import Bounds, Grid, transformer
-from weft.rasters.product import LayerSpec, Product, SourceProduct
-from weft.rasters.warping import Kernel, kernel_for, warp
+from weft.rasters.grid import Bounds, Grid, Window, transformer
+from weft.rasters.product import LayerSpec, Product, RasterFile, SourceProduct
+from weft.rasters.streaming import in_order
+from weft.rasters.warping import Kernel, Warped, kernel_for
+from weft.regions import Mosaic
 
 # GDAL's result depends by up to its tolerance on how the target is cut; this is part of what a sheet looks like.
 _BLOCK = 1024
+# Enough for threads to finish at about the same time; more would decode more of the files twice.
+_TASKS_PER_WORKER = 4
+_STRIP_PIXELS = 1 << 24
+# A kernel reaches this many source pixels beyond a block.
+_REACH_PIXELS = 2
 
 
 def orbit_mosaic(
-    composites: Sequence[SourceProduct], sheet: Sheet, scratch: Path, *, workers: int = 2
+    composites: Sequence[SourceProduct], sheet: Sheet, settings: Mosaic, scratch: Path, *, workers: int = 2
 ) -> Product | None:
-    """Mean of one track's composites on one sheet.
+    """One track's composites on one sheet.
 
     Each reflectance layer is the mean of the composites that have a value at the pixel, ``count`` the mean of those
     that have an observation; sums are exact and rounded half up, so a reflectance never becomes 0. ``source_index`` and
     ``medoid_spread`` are not carried on: an index into one composite's observations means nothing in a mean of several.
 
+    With ``settings.resampling: nearest`` nothing is averaged: a pixel takes its value, in every layer, from the nearest
+    pixel of one composite, the first by id that has one. All bands of a statistic then come from one pixel of one
+    composite, so what was a measured spectrum there still is one.
+
     Args:
         composites: products of the tiles of one track, each on its own grid; the order does not matter.
         sheet: where to.
+        settings: the region's mosaic.
         scratch: folder for the files.
-        workers: threads; they do not change the result.
+        workers: threads that warp, beside one that writes; they do not change the result.
 
     Returns:
         The product, or None if no pixel of the sheet is valid.
 
     Raises:
-        RequestError: the composites differ in their layers.
+        RequestError: the composites differ in their layers, or the sheet reaches over a pole or outside the domain of
+            its CRS.
         UnreadableRaster: a file cannot be read.
     """
     layers = carried_layers(composites)
-    outlines = {composite.id: _bounds_on(composite.grid, sheet.grid) for composite in composites}
-    under = [composite for composite in composites if outlines[composite.id].intersects(sheet.grid.bounds)]
-    if not under:
+    continuous_footprint(sheet.grid)  # refuses what has no footprint
+    tasks = math.ceil(_TASKS_PER_WORKER * workers / max(1, len(layers)))
+    strips = list(_strips(sorted(composites, key=lambda composite: composite.id), sheet.grid, tasks))
+    if not any(block.under for strip in strips for block in strip):
         return None
-    valid = False
-    with LayerWriter(sheet.grid, layers, scratch) as writer, ThreadPoolExecutor(workers) as pool:
-        for window in sheet.grid.blocks(_BLOCK, _BLOCK):
-            target = sheet.grid.of_window(window)
-            here = [composite for composite in under if outlines[composite.id].intersects(target.bounds)]
-            means = pool.map(partial(_mean, here, target), layers)
-            blocks = {layer.key: mean for layer, mean in zip(layers, means, strict=True)}
-            valid = valid or any(block.any() for block in blocks.values())
-            writer.write(window, blocks)
-        return Product(sheet.grid, writer.finish(workers=workers)) if valid else None
+    # ``count`` first: it tells whether the others are worth the while.
+    order = sorted(layers, key=lambda layer: layer.key != COUNT)
+    jobs = ((layer, strip) for layer in order for strip in strips)
+    finished: dict[str, Future[RasterFile]] = {}
+    seen = False
+    with (
+        ThreadPoolExecutor(1) as finisher,
+        closing(in_order(partial(_joined, sheet.grid, settings), jobs, workers=workers)) as made,
+    ):
+        for layer in order:
+            with ExitStack() as unless_finished:
+                writer = unless_finished.enter_context(LayerWriter(sheet.grid, [layer], scratch))
+                for strip in strips:
+                    for block, values in zip(strip, next(made), strict=True):
+                        writer.write(block.window, {layer.key: values})
+                        seen = seen or bool(values.any())
+                if not seen:
+                    return None
+                finished[layer.key] = finisher.submit(_finished, writer)
+                unless_finished.pop_all()
+        return Product(sheet.grid, tuple(finished[layer.key].result() for layer in layers))
 
 
-def resampling(composites: Sequence[SourceProduct], sheet: Sheet) -> tuple[Kernel, ...]:
+def resampling(composites: Sequence[SourceProduct], sheet: Sheet, settings: Mosaic) -> tuple[Kernel, ...]:
     """Kernels that :func:`orbit_mosaic` uses, for the property ``weft:resampling`` of its item; sorted, distinct."""
-    return tuple(sorted({kernel_for(layer, c.grid, sheet.grid) for c in composites for layer in carried_layers([c])}))
+    kernels = {
+        kernel_for(layer, composite.grid, sheet.grid, wanted=settings.resampling)
+        for composite in composites
+        for layer in carried_layers([composite])
+    }
+    return tuple(sorted(kernels))
 
 
-def _mean(composites: Sequence[SourceProduct], target: Grid, layer: LayerSpec) -> npt.NDArray[np.uint16]:
-    total = np.zeros(target.shape, np.uint32)
-    seen = np.zeros(target.shape, np.uint32)
-    for composite in composites:
-        kernel = kernel_for(layer, composite.grid, target)
-        # A count of 0 takes no part either: beside a gap the observed pixels tell how often the place was seen.
-        values = warp(composite.layers[layer.key].path, target, kernel=kernel, nodata=0)
-        total += values
-        seen += values > 0
-    return ((2 * total + seen) // np.maximum(2 * seen, 1)).astype(np.uint16)
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A window of the sheet and the composites that may reach into it."""
+
+    window: Window
+    under: tuple[SourceProduct, ...]
 
 
-def _bounds_on(source: Grid, target: Grid) -> Bounds:
-    edges = source.bounds
-    left, bottom, right, top = transformer(source.crs, target.crs).transform_bounds(
+def _strips(composites: Sequence[SourceProduct], grid: Grid, count: int) -> Iterator[tuple[_Block, ...]]:
+    """At least ``count`` strips of whole rows of blocks, as far as there are rows, in the order of the blocks."""
+    windows = groupby(grid.blocks(_BLOCK, _BLOCK), key=lambda window: window.row)
+    rows = [tuple(_block(composites, grid, window) for window in row) for _, row in windows]
+    count = min(len(rows), max(count, math.ceil(grid.width * grid.height / _STRIP_PIXELS)))
+    for k in range(count):
+        yield tuple(chain.from_iterable(rows[k * len(rows) // count : (k + 1) * len(rows) // count]))
+
+
+def _block(composites: Sequence[SourceProduct], grid: Grid, window: Window) -> _Block:
+    target = grid.of_window(window)
+    return _Block(window, tuple(composite for composite in composites if _may_touch(target, composite.grid)))
+
+
+def _may_touch(target: Grid, source: Grid) -> bool:
+    # In the source's CRS, which is a tile's own and has neither the antimeridian nor a pole nearby. Infinite where the
+    # target lies outside its domain: GDAL would still paint something there.
+    edges = target.bounds
+    left, bottom, right, top = transformer(target.crs, source.crs).transform_bounds(
         edges.left, edges.bottom, edges.right, edges.top, densify_pts=21
     )
-    return Bounds(left - target.x_size, bottom - target.y_size, right + target.x_size, top + target.y_size)
+    if left > right:  # a source in degrees, and a target across the antimeridian
+        left, right = -180.0, 180.0
+    if not all(map(math.isfinite, (left, bottom, right, top))):
+        return False
+    reach = _REACH_PIXELS * max(source.x_size, source.y_size)
+    return Bounds(left - reach, bottom - reach, right + reach, top + reach).intersects(source.bounds)
+
+
+def _joined(grid: Grid, settings: Mosaic, job: tuple[LayerSpec, tuple[_Block, ...]]) -> list[npt.NDArray[np.uint16]]:
+    """One layer of a strip; a file is opened once for all its blocks, and what they share of it is decoded once."""
+    layer, strip = job
+    join = _first if settings.resampling == "nearest" else _mean
+    with ExitStack() as stack:
+        warped = {}
+        for composite in {composite.id: composite for block in strip for composite in block.under}.values():
+            kernel = kernel_for(layer, composite.grid, grid, wanted=settings.resampling)
+            # A count of 0 takes no part either: beside a gap the observed pixels tell how often the place was seen.
+            opened = Warped(composite.layers[layer.key].path, grid, kernel=kernel, nodata=0)
+            warped[composite.id] = stack.enter_context(opened)
+        return [join((warped[one.id].read(block.window) for one in block.under), block.window) for block in strip]
+
+
+def _finished(writer: LayerWriter) -> RasterFile:
+    with writer:
+        (file,) = writer.finish(workers=1)
+    return file
+
+
+def _mean(parts: Iterable[npt.NDArray[np.uint16]], window: Window) -> npt.NDArray[np.uint16]:
+    total = np.zeros((window.height, window.width), np.uint32)
+    seen = np.zeros((window.height, window.width), np.uint8)
+    for part in parts:
+        _add(part, total, seen)
+    return _divide(total, seen)
+
+
+def _first(parts: Iterable[npt.NDArray[np.uint16]], window: Window) -> npt.NDArray[np.uint16]:
+    found = np.zeros((window.height, window.width), np.uint16)
+    for part in parts:
+        np.copyto(found, part, where=found == 0)
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _add(part: npt.NDArray[np.uint16], total: npt.NDArray[np.uint32], seen: npt.NDArray[np.uint8]) -> None:
+    for y in range(part.shape[0]):
+        for x in range(part.shape[1]):
+            total[y, x] += part[y, x]
+            seen[y, x] += part[y, x] > 0
+
+
+@njit(nogil=True, cache=True)
+def _divide(total: npt.NDArray[np.uint32], seen: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+    mean = np.empty(total.shape, np.uint16)
+    for y in range(total.shape[0]):
+        for x in range(total.shape[1]):
+            n = np.uint32(seen[y, x])
+            mean[y, x] = total[y, x] if n < 2 else (2 * total[y, x] + n) // (2 * n)
+    return mean

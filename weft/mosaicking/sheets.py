@@ -4,7 +4,8 @@ Belongs here: names, grids, and which sheets an area or a track touches. Not her
 
 Names in EPSG:3035 follow the European Environment Agency's reference grid: edge, then the lower-left corner counted in
 edges, ``100kmE39N31``. In any other CRS they are plain columns and rows, ``X12Y-3``. Either name, with the region's
-mosaic settings, gives the sheet back.
+mosaic settings, gives the sheet back. In a geographic CRS columns wrap at the antimeridian: with sheets of one degree
+``X179Y0`` and ``X-180Y0`` are neighbours and there is no ``X180Y0``.
 
 Edges of sheets are rounded to the lattice of pixels, which is anchored at the same origin: at 30 m a 100 km sheet is
 3333 or 3334 pixels wide, and neighbours meet without gap or overlap.
@@ -14,14 +15,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
+import pyproj
 import shapely
-from shapely.geometry import Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from weft.errors import RequestError
@@ -35,6 +36,11 @@ _PLANNING_MARGIN_KM = 10.0
 # Areas that only touch along a border share nothing; rounding of coordinates must not make them overlap.
 _TOUCH_M = 0.01
 _MAX_CELLS = 1_000_000
+_DEGREE_KM = 111.2
+# The neighbouring UTM zone is at hand; what lies farther from a CRS's area of use is a mistake in the region file.
+_BEYOND_USE_KM = 1000.0
+# No CRS in use stretches a line so much inside its area of use; a line that runs once around the world is longer.
+_TORN = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +63,14 @@ def sheet(name: str, settings: Mosaic) -> Sheet:
         RequestError: no sheet of these settings has that name, or see :func:`sheets_over`.
     """
     lattice = _lattice(settings)
-    match = re.fullmatch(lattice.pattern, name)
-    if not match:
-        raise RequestError(
-            f"sheet {name!r} is none of {settings.crs} in {settings.sheet_km:g} km; write it like "
-            f"{lattice.name(39, 31)}"
-        )
-    return lattice.sheet(int(match[1]), int(match[2]))
+    cell = lattice.cell(name)
+    if cell is None:
+        edge = f"{settings.sheet_edge:g} degrees" if settings.geographic else f"{settings.sheet_edge / 1000:g} km"
+        raise RequestError(f"sheet {name!r} is none of {settings.crs} in {edge}; write it like {lattice.name(39, 31)}")
+    return lattice.sheet(*cell)
 
 
-def sheets_over(areas: Iterable[Grid | Polygon], settings: Mosaic) -> tuple[Sheet, ...]:
+def sheets_over(areas: Iterable[Grid | BaseGeometry], settings: Mosaic) -> tuple[Sheet, ...]:
     """Sheets that share an area with any of the given ones.
 
     Args:
@@ -77,7 +81,7 @@ def sheets_over(areas: Iterable[Grid | Polygon], settings: Mosaic) -> tuple[Shee
         Sheets sorted by name.
 
     Raises:
-        RequestError: a sheet is not a whole number of metres, or an area lies outside the domain of the CRS.
+        RequestError: an area lies outside the domain of the CRS, or over a pole or a seam of it.
     """
     lattice = _lattice(settings)
     outlines = np.array([continuous_footprint(a) if isinstance(a, Grid) else a for a in areas], dtype=object)
@@ -85,39 +89,59 @@ def sheets_over(areas: Iterable[Grid | Polygon], settings: Mosaic) -> tuple[Shee
     return tuple(sorted((lattice.sheet(*cell) for cell in cells), key=lambda found: found.name))
 
 
+def seen_area(tile_track: str) -> BaseGeometry:
+    """The part of a tile that its track may see: EPSG:4326, continuous longitudes.
+
+    The swath is taken 10 km wider than nominal, so that no real pixel is left out.
+
+    Raises:
+        RequestError: a malformed or unknown tile or track, or a tile that its track never sees.
+    """
+    tile, track = tile_of(tile_track), track_of(tile_track)
+    seen = overlap(continuous_footprint(tile_grid(tile)), swath(track, HALF_SWATH_KM + _PLANNING_MARGIN_KM))
+    if seen.is_empty:
+        raise RequestError(f"tile {tile} lies outside the swath of {track}; remove {tile_track}")
+    return seen
+
+
+def tile_track_sheets(tile_tracks: Sequence[str], settings: Mosaic) -> dict[str, frozenset[str]]:
+    """Names of the sheets that each tile_track touches, see :func:`seen_area`; any of them may turn out empty.
+
+    Raises:
+        RequestError: see :func:`seen_area` and :func:`sheets_over`.
+    """
+    lattice = _lattice(settings)
+    cells = lattice.cells(np.array([seen_area(key) for key in tile_tracks], dtype=object))
+    return {
+        key: frozenset(lattice.name(*cell) for cell in found) for key, found in zip(tile_tracks, cells, strict=True)
+    }
+
+
 def track_sheets(
-    tile_tracks: Sequence[str], settings: Mosaic, area: tuple[float, float, float, float] | None = None
+    tile_tracks: Sequence[str], settings: Mosaic, sheets: Collection[str] | None = None
 ) -> dict[str, tuple[str, ...]]:
-    """Sheets that each track's tiles touch inside the track's swath.
+    """Sheets that each track's tiles touch.
 
     Args:
         tile_tracks: keys like ``R051_31UDS``.
         settings: the region's mosaic.
-        area: (west, south, east, north) in degrees that limits the sheets; west > east crosses the antimeridian.
+        sheets: names of the sheets that are made; all by default.
 
     Returns:
-        Track key to sheet names, both sorted; a track whose tiles all lie outside ``area`` has none. The swath is taken
-        10 km wider than nominal, so that no real pixel is left out; a sheet may therefore turn out empty.
+        Track key to sheet names, both sorted; a track whose tiles touch none of ``sheets`` has none.
 
     Raises:
-        RequestError: a malformed or unknown tile or track, a tile that its track never sees, an ``area`` that none of
-            the tiles touches, or see :func:`sheets_over`.
+        RequestError: one of ``sheets`` is none of these settings or touched by none of the tiles, or see
+            :func:`tile_track_sheets`.
     """
-    lattice = _lattice(settings)
-    limit = None if area is None else _area(area)
-    outlines = {tile: continuous_footprint(tile_grid(tile)) for tile in {tile_of(key) for key in tile_tracks}}
-    seen = {}
-    for key in tile_tracks:
-        seen[key] = overlap(outlines[tile_of(key)], swath(track_of(key), HALF_SWATH_KM + _PLANNING_MARGIN_KM))
-        if seen[key].is_empty:
-            raise RequestError(f"tile {tile_of(key)} lies outside the swath of {track_of(key)}; remove {key}")
-        if limit is not None:
-            seen[key] = overlap(seen[key], limit)
     names: dict[str, set[str]] = {track_of(key): set() for key in sorted(tile_tracks)}
-    for key, found in zip(seen, lattice.cells(np.array(list(seen.values()), dtype=object)), strict=True):
-        names[track_of(key)].update(lattice.name(*cell) for cell in found)
-    if tile_tracks and not any(names.values()):
-        raise RequestError(f"area {area} touches none of the tiles {', '.join(tile_tracks)}; correct or remove area")
+    for key, touched in tile_track_sheets(tile_tracks, settings).items():
+        names[track_of(key)] |= touched
+    if sheets is not None:
+        wanted = {sheet(name, settings).name for name in sheets}
+        if missing := wanted.difference(*names.values()):
+            raise RequestError(f"no tile touches {', '.join(sorted(missing))}; correct or remove these sheets")
+        names = {track: found & wanted for track, found in names.items()}
     return {track: tuple(sorted(found)) for track, found in names.items()}
 
 
@@ -126,18 +150,25 @@ class _Lattice:
     crs: str
     edge: float
     resolution: float
+    turn: int | None
+    """Number of columns around the globe, in a geographic CRS."""
 
     @property
     def _label(self) -> str:
         return f"{self.edge / 1000:.0f}km" if self.edge % 1000 == 0 else f"{self.edge:.0f}m"
 
-    @property
-    def pattern(self) -> str:
-        number = r"(0|-?[1-9]\d{0,6})"
-        return f"{self._label}E{number}N{number}" if self.crs == "EPSG:3035" else f"X{number}Y{number}"
-
     def name(self, column: int, row: int) -> str:
         return f"{self._label}E{column}N{row}" if self.crs == "EPSG:3035" else f"X{column}Y{row}"
+
+    def cell(self, name: str) -> tuple[int, int] | None:
+        number = r"(0|-?[1-9]\d{0,6})"
+        pattern = f"{self._label}E{number}N{number}" if self.crs == "EPSG:3035" else f"X{number}Y{number}"
+        match = re.fullmatch(pattern, name)
+        if not match:
+            return None
+        column, row = int(match[1]), int(match[2])
+        half = self.turn and self.turn // 2
+        return None if half and not (-half <= column < half and -half <= 2 * row < half) else (column, row)
 
     def sheet(self, column: int, row: int) -> Sheet:
         left, right = self._pixel(column), self._pixel(column + 1)
@@ -148,41 +179,80 @@ class _Lattice:
         )
 
     def _pixel(self, edges: int) -> int:
-        return math.floor(Fraction(edges * self.edge) / Fraction(str(self.resolution)) + Fraction(1, 2))
+        return math.floor(Fraction(str(self.edge)) * edges / Fraction(str(self.resolution)) + Fraction(1, 2))
 
     def cells(self, outlines: npt.NDArray[np.object_]) -> Iterator[list[tuple[int, int]]]:
-        """(column, row) of the cells that each outline (EPSG:4326) shares an area with."""
-        project = transformer("EPSG:4326", self.crs)
-        for outline in shapely.transform(outlines, lambda xy: np.column_stack(project.transform(*xy.T))):
+        """(column, row) of the cells that each outline (EPSG:4326, continuous longitudes) shares an area with."""
+        _check_domain(self.crs, outlines)
+        for outline in _project(self.crs, outlines, turning=self.turn is not None):
             yield [] if outline.is_empty else self._cells(outline)
 
     def _cells(self, outline: BaseGeometry) -> list[tuple[int, int]]:
         bounds = np.array(outline.bounds) / self.edge
-        if not np.isfinite(bounds).all():
-            raise RequestError(f"an area lies outside the domain of {self.crs}; choose a CRS that fits the region")
         (left, bottom), (right, top) = np.floor(bounds[:2]), np.floor(bounds[2:])
         if (right - left + 1) * (top - bottom + 1) > _MAX_CELLS:
-            raise RequestError(f"one area has over {_MAX_CELLS} sheets of {self.edge:g} m; raise mosaic.sheet_km")
+            raise RequestError(
+                f"one area has over {_MAX_CELLS} sheets of {self.edge:g}; raise mosaic.sheet_km or mosaic.sheet_deg"
+            )
         columns, rows = (a.ravel() for a in np.meshgrid(np.arange(left, right + 1), np.arange(bottom, top + 1)))
+        gap = _TOUCH_M if self.turn is None else _TOUCH_M / (1000 * _DEGREE_KM)
         boxes = shapely.box(
-            columns * self.edge + _TOUCH_M,
-            rows * self.edge + _TOUCH_M,
-            (columns + 1) * self.edge - _TOUCH_M,
-            (rows + 1) * self.edge - _TOUCH_M,
+            columns * self.edge + gap,
+            rows * self.edge + gap,
+            (columns + 1) * self.edge - gap,
+            (rows + 1) * self.edge - gap,
         )
         shared = shapely.intersects(boxes, outline)
-        return [(int(c), int(r)) for c, r in zip(columns[shared], rows[shared], strict=True)]
+        found = [(int(c), int(r)) for c, r in zip(columns[shared], rows[shared], strict=True)]
+        if self.turn is None:
+            return found
+        half = self.turn // 2
+        return sorted({((column + half) % self.turn - half, row) for column, row in found})
 
 
 def _lattice(settings: Mosaic) -> _Lattice:
-    edge = settings.sheet_km * 1000.0
-    if edge != round(edge):
-        raise RequestError(f"mosaic.sheet_km {settings.sheet_km:g} is not a whole number of metres; round it")
-    return _Lattice(settings.crs, edge, settings.resolution)
+    turn = round(360 / settings.sheet_edge) if settings.geographic else None
+    return _Lattice(settings.crs, settings.sheet_edge, settings.resolution, turn)
 
 
-def _area(area: tuple[float, float, float, float]) -> BaseGeometry:
-    west, south, east, north = area
-    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90 and west != east):
-        raise RequestError(f"area {area} is not (west, south, east, north) in degrees")
-    return box(west, south, east if west < east else east + 360, north)
+def _check_domain(crs: str, outlines: npt.NDArray[np.object_]) -> None:
+    longitude, latitude = shapely.get_coordinates(outlines).T
+    if not (np.abs(latitude) <= 90).all():
+        raise RequestError("an area reaches over a pole; cut it off there")
+    use = pyproj.CRS(crs).area_of_use
+    if use is None:
+        raise RequestError(f"PROJ knows no area of use of {crs}; choose another CRS")
+    west, south, east, north = use.bounds
+    width = east - west if east > west else east - west + 360
+    eastward = np.mod(longitude - west, 360)
+    aside = np.where(eastward > width, np.minimum(eastward - width, 360 - eastward), 0) * np.cos(np.radians(latitude))
+    above = np.maximum(np.maximum(south - latitude, latitude - north), 0)
+    far = np.hypot(aside, above) * _DEGREE_KM > _BEYOND_USE_KM
+    if far.any():
+        place = f"{latitude[far][0]:.1f} N {(longitude[far][0] + 180) % 360 - 180:.1f} E"
+        raise RequestError(
+            f"{place} lies outside the domain of {crs} ({south:g} to {north:g} N, {west:g} to {east:g} E); choose a "
+            "CRS that fits the region"
+        )
+
+
+def _project(crs: str, outlines: npt.NDArray[np.object_], *, turning: bool) -> npt.NDArray[np.object_]:
+    degrees = shapely.get_coordinates(outlines)
+    xy = np.column_stack(transformer("EPSG:4326", crs).transform(*degrees.T))
+    if turning:
+        xy[:, 0] += 360 * np.round((degrees[:, 0] - xy[:, 0]) / 360)
+    projected = shapely.set_coordinates(outlines.copy(), xy)
+    if not np.isfinite(xy).all() or (not turning and _torn(outlines, projected)):
+        raise RequestError(
+            f"an area lies outside the domain of {crs}, or over its seam; choose a CRS that fits the region"
+        )
+    return np.asarray(projected)
+
+
+def _torn(outlines: npt.NDArray[np.object_], projected: npt.NDArray[np.object_]) -> bool:
+    degrees, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(outlines)), return_index=True)
+    metres = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(projected)))
+    inside = ring[1:] == ring[:-1]
+    _, _, true = pyproj.Geod(ellps="WGS84").inv(*degrees[:-1].T, *degrees[1:].T)
+    drawn = np.hypot(*np.diff(metres, axis=0).T)
+    return bool((drawn[inside] > _TORN * (np.asarray(true)[inside] + _TOUCH_M)).any())

@@ -1,7 +1,8 @@
-"""Sentinel-2's 143 relative orbits from geometry alone: centre lines, swaths, and distances to a centre line.
+"""Tracks: centre lines, swaths, and distances to a centre line.
 
-Belongs here: the closed formula of the ground track and everything measured from it. Not here: how a distance becomes
-a weight (``blending``) or which sheets a track touches (``sheets``).
+Belongs here: what a track is, the closed formula of Sentinel-2's 143 relative orbits, and everything measured from a
+centre line. Not here: the lines of other missions (``footprints``), how a distance becomes a weight (``blending``) or
+which sheets a track touches (``sheets``).
 
 Sentinel-2 repeats 143 revolutions every 10 days, so its ground tracks are fixed. With the argument of latitude ``u``
 counted from the ascending node, inclination ``i`` and mean motion ``143 / 10`` revolutions per solar day:
@@ -21,6 +22,7 @@ tracks the lines lie within 0.8 km of the middle of the swath between 30 degrees
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -44,6 +46,15 @@ TRACKS = 143
 HALF_SWATH_KM = 145.0
 """Half the width of Sentinel-2's 290 km swath."""
 
+EDGE_MARGIN_KM = 5.0
+"""How far inside the half width ``seamless`` weights reach zero.
+
+Real data end before the nominal swath does: Sentinel-2's up to 2 km (planned footprints of all tracks, below 60
+degrees), and a composite's edge is ragged. Landsat holds its ground track within 5 km of the WRS-2 path. A wider margin
+would cost more than it saves: at the equator neighbouring centre lines are 2 x 137 km (Sentinel-2, half width 145) and
+2 x 84 km (Landsat, 92) apart, and where the weights of both tracks are zero nothing is left to blend smoothly.
+"""
+
 _NODE_LONGITUDE = 1.0
 _STEP = 3600.0 / TRACKS
 _INCLINATION = np.radians(98.57)
@@ -52,10 +63,48 @@ _RADIUS_M = 7_167_000.0
 _ECCENTRICITY = 2.5327e-6 / (2 * 1.082627e-3) * 6_378_137.0 / _RADIUS_M * np.sin(_INCLINATION)
 
 _VERTICES = 1801  # every 0.1 degrees of u, 11 km: the chord departs from the curve by less than 3 m
+_SWATH_EVERY = 5
 _NODE_M = 4000.0
 # Neighbouring nodes straddle the centre line only if all four corners of their cell are nearer than this.
 _NEAR_KM = 10.0
 _GEOD = pyproj.Geod(ellps="WGS84")
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The centre of a swath and how far the swath reaches to either side.
+
+    Attributes:
+        key: name in partitions and item ids, e.g. ``R051``.
+        line: centre line in EPSG:4326 (longitude, latitude; degrees) from north to south, a vertex at least every 12 km
+            so that chords are as good as the curve. Longitudes are continuous and may leave [-180, 180).
+        half_width_km: distance from the line to the edge of the data.
+    """
+
+    key: str
+    line: LineString
+    half_width_km: float
+
+    @property
+    def taper_end_km(self) -> float:
+        """Distance from the line at which ``seamless`` weights reach zero, see :data:`EDGE_MARGIN_KM`."""
+        return self.half_width_km - EDGE_MARGIN_KM
+
+
+def track(key: int | str) -> Track:
+    """One of Sentinel-2's relative orbits.
+
+    Args:
+        key: ``51`` or ``"R051"``.
+
+    Returns:
+        The day side of the orbit, 81 degrees north to 81 degrees south, a vertex every 11 km. The equator is crossed at
+        a longitude in [-180, 180).
+
+    Raises:
+        RequestError: no such track.
+    """
+    return _sentinel2(track_number(key))
 
 
 def track_number(track: int | str) -> int:
@@ -70,24 +119,20 @@ def track_number(track: int | str) -> int:
     return number
 
 
-def centre_line(track: int | str) -> LineString:
-    """Day-side ground track of one relative orbit, from north to south.
+def centre_line(track: Track | int | str) -> LineString:
+    """Centre line of a track, see :class:`Track`.
 
     Args:
-        track: ``51`` or ``"R051"``.
-
-    Returns:
-        Line in EPSG:4326 (longitude, latitude; degrees), a vertex every 11 km. Longitudes are continuous, so they may
-        leave [-180, 180); the equator is crossed inside it.
+        track: a track, or ``51`` or ``"R051"`` for Sentinel-2's.
 
     Raises:
         RequestError: no such track.
     """
-    return LineString(_vertices(track_number(track)))
+    return _resolved(track).line
 
 
-def swath(track: int | str, half_width_km: float = HALF_SWATH_KM) -> Polygon:
-    """Area within ``half_width_km`` to either side of the centre line.
+def swath(track: Track | int | str, half_width_km: float | None = None) -> Polygon:
+    """Area within ``half_width_km`` to either side of the centre line; by default that of the track.
 
     Returns:
         Polygon in EPSG:4326 with the continuous longitudes of :func:`centre_line`; its sides follow the true border
@@ -96,14 +141,15 @@ def swath(track: int | str, half_width_km: float = HALF_SWATH_KM) -> Polygon:
     Raises:
         RequestError: no such track.
     """
-    return _swath(track_number(track), half_width_km)
+    found = _resolved(track)
+    return _swath(found, found.half_width_km if half_width_km is None else half_width_km)
 
 
-def covers(track: int | str, grid: Grid) -> bool:
+def covers(track: Track | int | str, grid: Grid) -> bool:
     """Whether any part of the grid lies inside the track's swath.
 
     Raises:
-        RequestError: no such track.
+        RequestError: no such track, or see :func:`continuous_footprint`.
     """
     return not overlap(continuous_footprint(grid), swath(track)).is_empty
 
@@ -115,23 +161,32 @@ def overlap(outline: BaseGeometry, area: BaseGeometry) -> BaseGeometry:
 
 
 def continuous_footprint(grid: Grid) -> Polygon:
-    """Outline of a grid in EPSG:4326 whose longitudes do not jump where it crosses the antimeridian."""
+    """Outline of a grid in EPSG:4326 whose longitudes do not jump where it crosses the antimeridian.
+
+    Raises:
+        RequestError: the grid reaches outside the domain of its CRS, or over a pole, where longitudes mean nothing.
+    """
     ring = np.asarray(grid.footprint().exterior.coords)
+    if not np.isfinite(ring).all():
+        raise _outside(grid)
+    if np.abs(ring[:, 1]).max() >= 90.0 or any(_contains(grid, latitude) for latitude in (-90.0, 90.0)):
+        raise RequestError(f"grid {grid!r} reaches a pole, which no track sees; end the area at 84 degrees of latitude")
     return Polygon(np.column_stack([np.unwrap(ring[:, 0], period=360.0), ring[:, 1]]))
 
 
-def distance_to_centre(track: int | str, grid: Grid) -> npt.NDArray[np.float32]:
+def distance_to_centre(track: Track | int | str, grid: Grid) -> npt.NDArray[np.float32]:
     """Geodesic distance of every pixel centre to the track's centre line.
 
     Args:
-        track: ``51`` or ``"R051"``.
+        track: a track, or ``51`` or ``"R051"`` for Sentinel-2's.
         grid: any grid; see :class:`CentreDistance` for reading it by blocks.
 
     Returns:
-        (y, x) float32, kilometres. Exact on nodes about 4 km apart, bilinear between; the error is below 50 m.
+        (y, x) float32, kilometres. Exact on nodes about 4 km apart, bilinear between; the error is below 50 m. Beyond
+        the ends of the line it is the distance to the end; within 10 km of an end it may come out smaller.
 
     Raises:
-        RequestError: no such track, or the grid reaches outside the domain of its CRS.
+        RequestError: no such track, or see :func:`continuous_footprint`.
     """
     return CentreDistance(track, grid).read(Window(0, 0, *grid.shape))
 
@@ -142,12 +197,13 @@ class CentreDistance:
     Nodes are anchored to the grid, so a pixel's distance has the same bits whatever block it is read with.
     """
 
-    def __init__(self, track: int | str, grid: Grid) -> None:
+    def __init__(self, track: Track | int | str, grid: Grid) -> None:
         """Measure the geodesics at the nodes.
 
         Raises:
-            RequestError: no such track, or the grid reaches outside the domain of its CRS.
+            RequestError: no such track, or see :func:`continuous_footprint`.
         """
+        continuous_footprint(grid)
         per_unit = pixel_metres(grid) / grid.y_size
         self._rows = max(1, int(_NODE_M / (grid.y_size * per_unit)))
         self._cols = max(1, int(_NODE_M / (grid.x_size * per_unit)))
@@ -155,9 +211,9 @@ class CentreDistance:
         cols = np.arange(0, grid.width + self._cols, self._cols)
         x, y = np.meshgrid(grid.left + (cols + 0.5) * grid.x_size, grid.top - (rows + 0.5) * grid.y_size)
         longitude, latitude = transformer(grid.crs, "EPSG:4326").transform(x, y)
-        if not (np.isfinite(longitude).all() and np.isfinite(latitude).all()):
-            raise RequestError(f"grid {grid!r} reaches outside the domain of {grid.crs}; choose a nearer CRS or area")
-        self._nodes = _signed_distance(track_number(track), longitude.ravel(), latitude.ravel()).reshape(x.shape)
+        if not (np.isfinite(longitude).all() and (np.abs(latitude) <= 90.0).all()):
+            raise _outside(grid)
+        self._nodes = signed_distance(_resolved(track), longitude.ravel(), latitude.ravel()).reshape(x.shape)
 
     def read(self, window: Window) -> npt.NDArray[np.float32]:
         """Distances of one block: (y, x) float32, kilometres."""
@@ -166,23 +222,77 @@ class CentreDistance:
         return out
 
 
+def geocentric(longitude: npt.NDArray[np.float64], latitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Points on the WGS 84 ellipsoid: (n,) degrees to (n, 3) metres from the centre of the Earth."""
+    xyz = transformer("EPSG:4979", "EPSG:4978").transform(longitude, latitude, np.zeros_like(longitude))
+    return np.column_stack(xyz)
+
+
+def signed_distance(
+    track: Track, longitude: npt.NDArray[np.float64], latitude: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Geodesic distance of points to the centre line of a track.
+
+    Args:
+        track: a track.
+        longitude: (n,) degrees, in any turn.
+        latitude: (n,) degrees.
+
+    Returns:
+        (n,) kilometres, positive east of the line and negative west of it.
+    """
+    line, (vertices, tree) = shapely.get_coordinates(track.line), _tree(track)
+    points = geocentric(longitude, latitude)
+    _, nearest = tree.query(points)
+    last = len(line) - 2
+    best = np.full(len(points), np.inf)
+    foot = np.empty((len(points), 2))
+    side = np.empty(len(points))
+    for first in (np.clip(nearest - 1, 0, last), np.clip(nearest, 0, last)):
+        start, along = vertices[first], vertices[first + 1] - vertices[first]
+        share = np.clip(np.sum((points - start) * along, axis=1) / np.sum(along * along, axis=1), 0.0, 1.0)[:, None]
+        chord = np.linalg.norm(points - (start + share * along), axis=1)
+        nearer = chord < best
+        best[nearer] = chord[nearer]
+        foot[nearer] = (line[first] + share * (line[first + 1] - line[first]))[nearer]
+        side[nearer] = np.copysign(1.0, np.sum(np.cross(start, along) * points, axis=1))[nearer]
+    _, _, metres = _GEOD.inv(longitude, latitude, foot[:, 0], foot[:, 1])
+    return np.asarray(metres) * side / 1000.0
+
+
+def _resolved(track: Track | int | str) -> Track:
+    return track if isinstance(track, Track) else _sentinel2(track_number(track))
+
+
+def _outside(grid: Grid) -> RequestError:
+    return RequestError(f"grid {grid!r} reaches outside the domain of {grid.crs}; choose a nearer CRS or area")
+
+
+def _contains(grid: Grid, pole: float) -> bool:
+    x, y = transformer("EPSG:4326", grid.crs).transform(0.0, pole)
+    edges = grid.bounds
+    return bool(edges.left <= x <= edges.right and edges.bottom <= y <= edges.top)
+
+
 @lru_cache(maxsize=TRACKS)
-def _vertices(number: int) -> npt.NDArray[np.float64]:
+def _sentinel2(number: int) -> Track:
     u = np.radians(np.linspace(90.0, 270.0, _VERTICES))
-    geocentric = np.arcsin(np.sin(_INCLINATION) * np.sin(u))
+    reached = np.arcsin(np.sin(_INCLINATION) * np.sin(u))
     _, latitude, _ = transformer("EPSG:4978", "EPSG:4979").transform(
-        _RADIUS_M * np.cos(geocentric), np.zeros_like(u), _RADIUS_M * np.sin(geocentric)
+        _RADIUS_M * np.cos(reached), np.zeros_like(u), _RADIUS_M * np.sin(reached)
     )
     flown = u - 2 * _ECCENTRICITY * (1 - np.cos(u))
     inertial = np.unwrap(np.arctan2(np.cos(_INCLINATION) * np.sin(u), np.cos(u)))
     longitude = _NODE_LONGITUDE - _STEP * (number - 1) + np.degrees(inertial) - _STEP * flown / (2 * np.pi)
     equator = longitude[_VERTICES // 2]
-    return np.column_stack([longitude - 360.0 * np.floor((equator + 180.0) / 360.0), latitude])
+    turns = np.floor((equator + 180.0) / 360.0)
+    return Track(f"R{number:03d}", LineString(np.column_stack([longitude - 360.0 * turns, latitude])), HALF_SWATH_KM)
 
 
 @lru_cache(maxsize=2 * TRACKS)
-def _swath(number: int, half_width_km: float) -> Polygon:
-    line = _vertices(number)[::5]
+def _swath(track: Track, half_width_km: float) -> Polygon:
+    vertices = shapely.get_coordinates(track.line)
+    line = np.concatenate([vertices[:-1:_SWATH_EVERY], vertices[-1:]])
     back, _, _ = _GEOD.inv(line[:-2, 0], line[:-2, 1], line[2:, 0], line[2:, 1])
     heading = np.concatenate([back[:1], back, back[-1:]])
     sides = []
@@ -196,35 +306,9 @@ def _swath(number: int, half_width_km: float) -> Polygon:
 
 
 @lru_cache(maxsize=TRACKS)
-def _tree(number: int) -> tuple[npt.NDArray[np.float64], Any]:
-    points = _geocentric(*_vertices(number).T)
+def _tree(track: Track) -> tuple[npt.NDArray[np.float64], Any]:
+    points = geocentric(*shapely.get_coordinates(track.line).T)
     return points, cKDTree(points)
-
-
-def _geocentric(longitude: npt.NDArray[np.float64], latitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    xyz = transformer("EPSG:4979", "EPSG:4978").transform(longitude, latitude, np.zeros_like(longitude))
-    return np.column_stack(xyz)
-
-
-def _signed_distance(
-    number: int, longitude: npt.NDArray[np.float64], latitude: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    line, (vertices, tree) = _vertices(number), _tree(number)
-    points = _geocentric(longitude, latitude)
-    _, nearest = tree.query(points)
-    best = np.full(len(points), np.inf)
-    foot = np.empty((len(points), 2))
-    side = np.empty(len(points))
-    for first in (np.clip(nearest - 1, 0, _VERTICES - 2), np.clip(nearest, 0, _VERTICES - 2)):
-        start, along = vertices[first], vertices[first + 1] - vertices[first]
-        share = np.clip(np.sum((points - start) * along, axis=1) / np.sum(along * along, axis=1), 0.0, 1.0)[:, None]
-        chord = np.linalg.norm(points - (start + share * along), axis=1)
-        nearer = chord < best
-        best[nearer] = chord[nearer]
-        foot[nearer] = (line[first] + share * (line[first + 1] - line[first]))[nearer]
-        side[nearer] = np.sign(np.sum(np.cross(start, along) * points, axis=1))[nearer]
-    _, _, metres = _GEOD.inv(longitude, latitude, foot[:, 0], foot[:, 1])
-    return np.asarray(metres) * side / 1000.0
 
 
 @njit(nogil=True, cache=True)

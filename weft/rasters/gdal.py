@@ -40,7 +40,7 @@ SETTINGS: dict[str, Any] = {
     "GDAL_HTTP_CONNECTTIMEOUT": "10",
     "GDAL_HTTP_MAX_RETRY": "3",
     "GDAL_HTTP_RETRY_DELAY": "1",
-    "GDAL_CACHEMAX": 64,  # MiB: block streaming reads each source block once, a larger cache only adds memory
+    "GDAL_CACHEMAX": 32,  # MiB: block streaming reads each source block once, a larger cache only adds memory
     "COG_TMP_COMPRESSION": "NONE",  # overviews wait in a scratch file; compressing that takes longer than all the rest
     "GDAL_NUM_THREADS": "1",  # threads are spent on scenes, not inside one decode
 }

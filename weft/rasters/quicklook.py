@@ -64,6 +64,9 @@ COUNT = Ramp(
 )
 """Number of valid observations, about one step per doubling: near black where there is none."""
 
+GAPS = Ramp(((0, "#7a0d1e"), (1, "#d9642c"), (2, "#f0c05a"), (3, "#e9efe6")))
+"""Whether a pixel was observed never, once, twice, or three times and more: one clear colour each, dark where never."""
+
 DIFFERENCE = Ramp(
     (
         (-0.1, "#08306b"),
@@ -106,14 +109,25 @@ def rgb(red: Picturable, green: Picturable, blue: Picturable, *, max_size: int =
         UnreadableRaster: a file cannot be opened or decoded.
     """
     channels = np.stack([_thinned(layer, max_size) for layer in (red, green, blue)])
-    brightness = np.clip(channels / RGB_WHITE, 0.0, 1.0) ** (1.0 / RGB_GAMMA)
-    return _png(brightness * 255.0, ~np.isnan(channels.sum(axis=0)))
+    return _png(brightness(channels), ~np.isnan(channels.sum(axis=0)))
+
+
+def brightness(reflectance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """What a reflectance looks like in a natural-colour picture: 0 to 255, NaN where it is."""
+    shown: npt.NDArray[np.float64] = np.clip(reflectance / RGB_WHITE, 0.0, 1.0) ** (1.0 / RGB_GAMMA) * 255.0
+    return shown
 
 
 def single(layer: Picturable, ramp: Ramp, *, max_size: int = MAX_SIZE) -> bytes:
     """Picture of one layer in the colours of a ramp; arguments, result and errors as for :func:`rgb`."""
     values = _thinned(layer, max_size)
     return _png(ramp.colours(values), ~np.isnan(values))
+
+
+def painted(colours: npt.NDArray[np.uint8], *, max_size: int = MAX_SIZE) -> bytes:
+    """Picture of finished colours, (3, height, width) uint8; transparent where all three are 0. Result as above."""
+    channels = np.stack([_thinned(channel, max_size) for channel in colours])
+    return _png(channels, channels.sum(axis=0) > 0)
 
 
 def quicklook(product: Product | SourceProduct, *, max_size: int = MAX_SIZE) -> dict[str, bytes]:

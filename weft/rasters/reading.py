@@ -61,6 +61,10 @@ class SceneReader:
         self._known: dict[tuple[str, int], _Storage] = {}
         self._lock = threading.Lock()  # a GDAL dataset serves one thread at a time
 
+    def on(self, grid: Grid) -> SceneReader:
+        """A reader of the same scene on another grid, with the same top-left corner and CRS; it keeps no file open."""
+        return self if grid == self._grid else SceneReader(self._scene_id, grid, self._place, self._parking, 0)
+
     def close(self) -> None:
         """Close the files."""
         with self._lock:

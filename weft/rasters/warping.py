@@ -7,7 +7,10 @@ Belongs here: choosing the kernel and running GDAL's warper on one file. Not her
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
@@ -16,9 +19,10 @@ import pyproj
 import rasterio.errors
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
 
 from weft.rasters.gdal import UnreadableRaster, environment, open_raster
-from weft.rasters.grid import Grid
+from weft.rasters.grid import Grid, Window
 from weft.rasters.product import LayerSpec
 
 Kernel = Literal["average", "nearest", "bilinear"]
@@ -39,50 +43,95 @@ def pixel_metres(grid: Grid) -> float:
     return grid.y_size * factor * (_EARTH_RADIUS_M if math.isclose(factor, math.pi / 180) else 1.0)
 
 
-def kernel_for(layer: LayerSpec, source: Grid, target: Grid) -> Kernel:
+def kernel_for(layer: LayerSpec, source: Grid, target: Grid, *, wanted: Literal["average", "nearest"]) -> Kernel:
     """Resampling kernel of one layer; what a step used belongs into its item as ``weft:resampling``.
 
     Nominal pixel sizes decide, not the local scale of the projection: tiles of one mosaic must not differ in kernel.
 
     Returns:
-        ``nearest`` for labels, ``average`` when the target's pixels are more than 1.5 times larger, else ``bilinear``.
+        ``nearest`` for labels and where it is wanted, ``average`` when the target's pixels are more than 1.5 times
+        larger, else ``bilinear``.
     """
-    if layer.categorical:
+    if layer.categorical or wanted == "nearest":
         return "nearest"
     return "average" if pixel_metres(target) > _AVERAGE_BEYOND * pixel_metres(source) else "bilinear"
 
 
-def warp(path: Path, target: Grid, *, kernel: Kernel, nodata: float | None) -> npt.NDArray[Any]:
-    """Resample the first band of a file onto a grid; only the part under the grid is decoded.
+class Warped:
+    """The first band of a file, resampled onto a grid and read by windows; only what lies under a window is decoded.
 
-    Args:
-        path: GeoTIFF or JPEG 2000 file.
-        target: grid of the result, in any CRS.
-        kernel: see :func:`kernel_for`.
-        nodata: stored value that takes no part and fills what the file does not cover. None: every pixel takes part
-            and the rest is 0.
+    Always from the full resolution, also where the target is much coarser. Averaging from 10 m to 100 m through the
+    20 m overview takes a seventh of the time, but 60 % of the pixels then differ, by up to 30 stored steps and 0.1 on
+    average upwards, because an overview is rounded and weighs the border of a gap like whole pixels; through the 40 m
+    overview, which does not divide 100 m, one pixel in a hundred differs by more than 99 steps. A region that wants it
+    quick sets its working resolution nearer to that of its mosaic.
 
-    Returns:
-        (y, x) array of the file's dtype. Integer results of ``average`` and ``bilinear`` are rounded half up; one that
-        would round to ``nodata`` becomes the next value above it.
-
-    Raises:
-        UnreadableRaster: the file cannot be opened or decoded.
+    Use as a context manager, from one thread at a time.
     """
-    with environment(), open_raster(path) as dataset:
-        try:
-            with WarpedVRT(
-                dataset,
-                crs=target.crs,
-                transform=target.transform,
-                width=target.width,
-                height=target.height,
-                resampling=Resampling[kernel],
-                src_nodata=nodata,
-                nodata=nodata,
-                tolerance=_TOLERANCE,
-                **_OPTIONS[kernel],
-            ) as warped:
-                return np.asarray(warped.read(1))
-        except rasterio.errors.RasterioError as error:
-            raise UnreadableRaster(str(path), f"it cannot be warped ({error})") from error
+
+    def __init__(self, path: Path, target: Grid, *, kernel: Kernel, nodata: float | None) -> None:
+        """Open the file.
+
+        Args:
+            path: GeoTIFF or JPEG 2000 file.
+            target: grid of the result, in any CRS.
+            kernel: see :func:`kernel_for`.
+            nodata: stored value that takes no part and fills what the file does not cover. None: every pixel takes part
+                and the rest is 0.
+
+        Raises:
+            UnreadableRaster: the file cannot be opened.
+        """
+        self._path = path
+        with ExitStack() as stack, environment(), _warping(path):
+            dataset = stack.enter_context(open_raster(path))
+            self._vrt = stack.enter_context(
+                WarpedVRT(
+                    dataset,
+                    crs=target.crs,
+                    transform=target.transform,
+                    width=target.width,
+                    height=target.height,
+                    resampling=Resampling[kernel],
+                    src_nodata=nodata,
+                    nodata=nodata,
+                    tolerance=_TOLERANCE,
+                    **_OPTIONS[kernel],
+                )
+            )
+            self._close = stack.pop_all()
+
+    def __enter__(self) -> Warped:
+        """Nothing more to open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self._close.close()
+
+    def read(self, window: Window) -> npt.NDArray[Any]:
+        """One window of the target grid.
+
+        GDAL approximates the transform within a window, so how the grid is cut decides about the last hundredth of a
+        pixel; the order in which windows are read does not.
+
+        Returns:
+            (y, x) array of the file's dtype. Integer results of ``average`` and ``bilinear`` are rounded half up; one
+            that would round to ``nodata`` becomes the next value above it.
+
+        Raises:
+            UnreadableRaster: the file cannot be decoded.
+        """
+        with environment(), _warping(self._path):
+            part = RasterioWindow(window.col, window.row, window.width, window.height)
+            return np.asarray(self._vrt.read(1, window=part))
+
+
+@contextmanager
+def _warping(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except rasterio.errors.RasterioError as error:
+        raise UnreadableRaster(str(path), f"it cannot be warped ({error.__cause__ or error})") from error

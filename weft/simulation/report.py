@@ -11,25 +11,22 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import jinja2
 import numpy as np
-import numpy.typing as npt
 
-from weft.mosaicking.blending import Method, share, weights
-from weft.mosaicking.seams import largest_edge_step
-from weft.mosaicking.tracks import distance_to_centre
 from weft.periods import TimeWindow
-from weft.rasters.grid import Bounds, Grid
 from weft.rasters.product import SourceProduct
-from weft.rasters.quicklook import DIFFERENCE, Ramp, as_data_uri, quicklook, rgb, single
-from weft.simulation.accuracy import accuracy, differences, read
+from weft.rasters.quicklook import DIFFERENCE, as_data_uri, quicklook, rgb, single
+from weft.simulation import seam_pages
+from weft.simulation.accuracy import accuracy, differences
+from weft.simulation.canvas import canvas, joined
+from weft.simulation.seam_pages import Picture, Seams
 from weft.simulation.truth import Truth
 
 _PICTURE = 300
 _OVERVIEW = 700
-_SHARE = Ramp(((0.0, "#2b3a67"), (0.5, "#f7f7f7"), (1.0, "#b5651d")))
 _PREFERRED_BAND = "red"
 
 
@@ -49,14 +46,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture in the page: title and PNG as data URI."""
-
-    title: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
     """What the page says about one product."""
 
@@ -72,14 +61,12 @@ class Findings:
 
     Attributes:
         sections: one for each product, by collection and id.
-        seam_steps: blending method -> largest step at a swath edge, None where there is no such edge.
-        shares: how much the first track gives, by method.
+        seams: what the methods of blending leave of swath edges.
         overview: PNG of all sheets of the mosaic together.
     """
 
     sections: tuple[Section, ...]
-    seam_steps: Mapping[str, float | None]
-    shares: tuple[Picture, ...]
+    seams: Seams
     overview: bytes
 
 
@@ -97,9 +84,12 @@ def examine(entries: Sequence[Entry], truth: Truth, window: TimeWindow) -> Findi
         bands, picture = _compare(entry.product, truth, window)
         sections.append(Section(entry.collection, entry.product.id, bands, (*_quicklooks(entry.product), picture)))
     sections.sort(key=lambda section: (section.collection, section.id))
-    steps, shares = _seams([entry for entry in entries if entry.collection == "orbit-mosaics"])
+    by_track = defaultdict(list)
+    for entry in entries:
+        if entry.track is not None:
+            by_track[entry.track].append(entry.product)
     mosaics = [entry.product for entry in entries if entry.collection == "mosaics"]
-    return Findings(tuple(sections), steps, tuple(shares), _overview(mosaics))
+    return Findings(tuple(sections), seam_pages.examine(by_track), _overview(mosaics))
 
 
 def write(directory: Path, findings: Findings, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,12 +101,22 @@ def write(directory: Path, findings: Findings, facts: Mapping[str, Any]) -> dict
         facts: further numbers for the top of both files.
 
     Returns:
-        The document in ``report.json``: the facts, ``seam_step_ratio`` by blending method (largest step at a swath edge
-        as a share of the difference between the tracks), and under ``products`` for each product and band ``rmse`` and
-        ``bias`` in reflectance, of the layer named as ``statistic`` and of every other under ``by_statistic``.
+        The document in ``report.json``: the facts; by blending method ``seam_step_ratio`` (largest step at a swath edge
+        as a share of the difference between the tracks) and ``seam_index`` (gradient across swath edges over gradient
+        beside them, see :class:`weft.mosaicking.seams.SeamMeter`), of the simulated mosaic; ``seam_steps_by_latitude``
+        (latitude -> method -> step) of fields of known offset; and under ``products`` for each product and band
+        ``rmse`` and ``bias`` in reflectance, of the layer named as ``statistic`` and of every other under
+        ``by_statistic``.
     """
     products = {f"{section.collection}/{section.id}": section.bands for section in findings.sections}
-    document = {**facts, "seam_step_ratio": findings.seam_steps, "products": products}
+    seams = findings.seams
+    document = {
+        **facts,
+        "seam_step_ratio": {method: report.step for method, report in seams.reports.items()},
+        "seam_index": {method: report.index for method, report in seams.reports.items()},
+        "seam_steps_by_latitude": seams.steps_by_latitude,
+        "products": products,
+    }
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("weft.simulation", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -152,54 +152,13 @@ def _quicklooks(product: SourceProduct) -> list[Picture]:
     return [Picture(titles[key], as_data_uri(pictures[key])) for key in wanted]
 
 
-def _seams(orbit_mosaics: Sequence[Entry]) -> tuple[dict[str, float | None], list[Picture]]:
-    """Steps at swath edges for every method over all sheets together, and how the first track's share falls off."""
-    canvas = _canvas([entry.product.grid for entry in orbit_mosaics])
-    tracks = sorted({entry.track for entry in orbit_mosaics if entry.track})
-    counted = [
-        _joined([one.product for one in orbit_mosaics if one.track == track], "count", canvas) for track in tracks
-    ]
-    count = np.nan_to_num(np.stack(counted)).astype(np.uint16)
-    distance = np.stack([distance_to_centre(track, canvas) for track in tracks])
-    steps, pictures = {}, []
-    for method in get_args(Method):
-        steps[method] = _finite(largest_edge_step(method, distance, count))
-        shares = share(np.stack([weights(method, *pair) for pair in zip(distance, count, strict=True)]))
-        first: npt.NDArray[np.float64] = np.where((count > 0).any(axis=0), shares[0], np.nan)
-        pictures.append(
-            Picture(f"share of {tracks[0]}, {method}", as_data_uri(single(first, _SHARE, max_size=2 * _PICTURE)))
-        )
-    return steps, pictures
-
-
 def _overview(mosaics: Sequence[SourceProduct]) -> bytes:
-    canvas = _canvas([product.grid for product in mosaics])
+    grid = canvas(mosaics)
     statistic = "p50" if "red_p50" in mosaics[0].layers else "medoid"
-    channels = np.stack([_joined(mosaics, f"{band}_{statistic}", canvas) for band in ("red", "green", "blue")])
+    channels = np.stack([joined(mosaics, f"{band}_{statistic}", grid) for band in ("red", "green", "blue")])
     rows, columns = np.nonzero(np.isfinite(channels.sum(axis=0)))
     red, green, blue = channels[:, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     return rgb(red, green, blue, max_size=_OVERVIEW)
-
-
-def _joined(products: Sequence[SourceProduct], key: str, canvas: Grid) -> npt.NDArray[np.float64]:
-    """One layer of products that lie on the lattice of the canvas; NaN where there is none."""
-    joined = np.full(canvas.shape, np.nan)
-    for product in products:
-        grid = product.grid
-        row, col = round((canvas.top - grid.top) / grid.y_size), round((grid.left - canvas.left) / grid.x_size)
-        joined[row : row + grid.height, col : col + grid.width] = read(product.layers[key])
-    return joined
-
-
-def _canvas(grids: Sequence[Grid]) -> Grid:
-    first, edges = grids[0], [grid.bounds for grid in grids]
-    bounds = Bounds(
-        min(one.left for one in edges),
-        min(one.bottom for one in edges),
-        max(one.right for one in edges),
-        max(one.top for one in edges),
-    )
-    return Grid.from_bounds(first.crs, bounds, first.x_size)
 
 
 def _finite(value: float) -> float | None:

@@ -97,11 +97,29 @@ _COLLECTIONS: dict[str, _Collection] = {
         ("mosaic", "orbit"),
         {"count": _COUNT, "thumbnail": _THUMBNAIL},
     ),
+    "track-levels": _Collection(
+        "Levels of tracks",
+        "What brings the tracks of a region to one level: a gain and an offset for each track and layer, fitted in the "
+        "overlaps of neighbouring tracks. They refer to orbit mosaics and copy no pixels.",
+        ("normalisation", "orbit"),
+    ),
     "mosaics": _Collection(
         "Mosaics",
         "Orbit mosaics of all tracks blended into one seamless image, cut in sheets.",
         ("mosaic", "seamless"),
         {"count": _COUNT, "thumbnail": _THUMBNAIL},
+    ),
+    "region-mosaics": _Collection(
+        "Region mosaics",
+        "All sheets of a region over one period as one thing: a virtual mosaic of every layer, an overview for maps, "
+        "and what the sheets say about gaps and seams.",
+        ("mosaic", "seamless", "overview"),
+        {
+            "overview": {"title": "Overview in 8-bit colour", "type": COG_TYPE, "roles": ["overview", "visual"]},
+            "overview_count": {"title": "Mean number of valid observations", "type": COG_TYPE, "roles": ["overview"]},
+            "gaps": {"title": "Where observations are few", "type": "image/png", "roles": ["overview"]},
+            "thumbnail": _THUMBNAIL,
+        },
     ),
 }
 

@@ -136,10 +136,13 @@ def place(grid: Grid) -> tuple[dict[str, Any], list[float]]:
     """
     outline: BaseGeometry = grid.footprint()
     west, south, east, north = outline.bounds
-    if east - west > 180:
-        eastward = shapely.transform(outline, lambda xy: xy + [[360.0, 0.0]] * (xy[:, :1] < 0))
-        near = eastward.intersection(box(0, -90, 180, 90))
-        far = translate(eastward.intersection(box(180, -90, 540, 90)), -360)
+    if east - west > 180 and not pyproj.CRS.from_user_input(grid.crs).is_geographic:
+        # Longitudes come back between -180 and 180; a grid in degrees says itself how far it reaches.
+        outline = shapely.transform(outline, lambda xy: xy + [[360.0, 0.0]] * (xy[:, :1] < 0))
+        east = outline.bounds[2]
+    if east > 180:
+        near = outline.intersection(box(-180, -90, 180, 90))
+        far = translate(outline.intersection(box(180, -90, 540, 90)), -360)
         outline = shapely.union_all([near, far])
         west, east = near.bounds[0], far.bounds[2]
     bbox = [round(edge, _DEGREES) for edge in (west, south, east, north)]

@@ -1,7 +1,8 @@
 """What Weft makes, as items: stacks, composites, orbit mosaics, mosaics and expression bands.
 
-Belongs here: :func:`stack_item`, :func:`product_item` and the way back, :func:`source_product`. Not here: storing files
-and filling in their hrefs and checksums, which is publishing (``resources``).
+Belongs here: :func:`stack_item`, :func:`product_item` and the way back, :func:`source_product`. Not here: all sheets of
+a region together (``region_mosaics``), or storing files and filling in their hrefs and checksums, which is publishing
+(``resources``).
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def stack_item(
     """
     scenes = [scene_id for observation in plan.observations for scene_id in observation.scene_ids]
     lineage = (
-        f"Stack of {len(plan.observations)} observations from {len(scenes)} calibrated scenes, {_span(window)}; "
+        f"Stack of {len(plan.observations)} observations from {len(scenes)} calibrated scenes, {span(window)}; "
         f"{plan.duplicates_collapsed} older processings and {len(plan.rejected)} unusable scenes are left out."
     )
     fields = {
@@ -78,7 +79,7 @@ def stack_item(
         "weft:granules_merged": plan.granules_merged,
         **properties,
     }
-    links, sources = _derivation([ItemRef("calibrated-datasets", scene_id) for scene_id in scenes])
+    links, sources = derivation([ItemRef("calibrated-datasets", scene_id) for scene_id in scenes])
     return make_item(_STACKS, item_id, grid, fields | sources, {}, links)
 
 
@@ -108,7 +109,7 @@ def product_item(
     """
     origins = " and ".join(sorted({source.collection for source in derived_from})) or "nothing"
     lineage = (
-        f"Made of {len(derived_from)} items of {origins}, {_span(window)}; "
+        f"Made of {len(derived_from)} items of {origins}, {span(window)}; "
         f"{len(product.rejected)} scenes were set aside."
     )
     renders = _renders([file.layer for file in product.files])
@@ -124,7 +125,7 @@ def product_item(
     assets = {file.layer.key: _asset(file) for file in product.files}
     if thumbnail:
         assets["thumbnail"] = {"type": "image/png", "roles": ["thumbnail"], "title": "Quick-look"}
-    links, sources = _derivation(derived_from)
+    links, sources = derivation(derived_from)
     return make_item(collection, item_id, product.grid, fields | sources, assets, links)
 
 
@@ -151,17 +152,27 @@ def source_product(item: Item, fetch: Callable[[str], Path], keys: Collection[st
         RequestError: it has no layer of one of the keys.
     """
     validate(item)
-    assets = {key: asset for key, asset in item["assets"].items() if asset.get("type") == COG_TYPE}
-    wanted = sorted(assets) if keys is None else list(keys)
-    if missing := [key for key in wanted if key not in assets]:
+    found = layers_of(item)
+    wanted = sorted(found) if keys is None else list(keys)
+    if missing := [key for key in wanted if key not in found]:
         raise RequestError(
-            f"{item['collection']}/{item['id']} has no layer {', '.join(missing)}; it has {', '.join(sorted(assets))}"
+            f"{item['collection']}/{item['id']} has no layer {', '.join(missing)}; it has {', '.join(sorted(found))}"
         )
-    layers = {key: SourceLayer(_layer(key, assets[key]), fetch(assets[key]["href"])) for key in wanted}
+    layers = {key: SourceLayer(found[key], fetch(item["assets"][key]["href"])) for key in wanted}
     return SourceProduct(item["id"], grid_of(item["properties"]), layers)
 
 
-def _derivation(sources: Sequence[ItemRef]) -> tuple[list[dict[str, str]], dict[str, list[str]]]:
+def layers_of(item: Item) -> dict[str, LayerSpec]:
+    """What the raster assets of a product hold, by their keys."""
+    return {key: _layer(key, asset) for key, asset in item["assets"].items() if asset.get("type") == COG_TYPE}
+
+
+def derivation(sources: Sequence[ItemRef]) -> tuple[list[dict[str, str]], dict[str, list[str]]]:
+    """Links and properties that name the inputs of a product; the inverse of :func:`sources_of`.
+
+    Raises:
+        IntegrityError: an input is named twice.
+    """
     if len(set(sources)) != len(sources):
         repeated = sorted({source.href for source in sources if sources.count(source) > 1})
         raise IntegrityError(f"inputs are named twice: {', '.join(repeated)}")
@@ -171,7 +182,8 @@ def _derivation(sources: Sequence[ItemRef]) -> tuple[list[dict[str, str]], dict[
     return links, {}
 
 
-def _span(window: TimeWindow) -> str:
+def span(window: TimeWindow) -> str:
+    """A period in words, for lineages."""
     return f"acquired from {window.start:%Y-%m-%d} to before {window.end:%Y-%m-%d}"
 
 

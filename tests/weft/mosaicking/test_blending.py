@@ -4,10 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.oracles import mosaicking as oracle
 from weft.errors import RequestError
-from weft.mosaicking import blend, share, weights
+from weft.mosaicking import CentreDistance, blend, share, weights
+from weft.mosaicking.blending import TAPER_END_KM
+from weft.rasters.grid import Grid, Window
 
 METHODS = ("mean", "idw", "seamless")
 
@@ -38,6 +42,7 @@ def test_a_track_keeps_some_weight_wherever_it_has_data(method: str) -> None:
 
 
 def test_options_of_the_weights() -> None:
+    assert TAPER_END_KM == 140.0
     assert one("idw", 50, 3, exponent=2) == round(2**28 / 2500)
     assert one("idw", 0.2, 3, exponent=2) == 2**28
     assert one("seamless", 100, 2, half_swath_km=100) == 1
@@ -93,6 +98,36 @@ def test_blend_has_the_same_bits_for_any_order_and_any_cut() -> None:
             cut = (slice(None), slice(y, y + size), slice(x, x + size))
             part = blend(np.ascontiguousarray(values[cut]), np.ascontiguousarray(weights[cut]))
             assert np.array_equal(part, whole[cut[1:]])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    method=st.sampled_from(METHODS),
+    tracks=st.permutations([8, 51, 94, 137]),
+    height=st.integers(1, 60),
+    width=st.integers(1, 60),
+    seed=st.integers(0, 1000),
+)
+def test_tracks_and_blocks_in_any_order_give_the_same_pixels(
+    method: str, tracks: list[int], height: int, width: int, seed: int
+) -> None:
+    grid = Grid("EPSG:3035", 3_700_000, 3_100_000, 7000, 7000, 47, 53)
+    rng = np.random.default_rng(7)
+    values = {number: rng.integers(0, 9000, grid.shape).astype(np.uint16) for number in sorted(tracks)}
+    counts = {number: rng.integers(0, 6, grid.shape).astype(np.uint16) for number in sorted(tracks)}
+    distances = {number: CentreDistance(number, grid) for number in tracks}
+
+    def blended(order: list[int], window: Window) -> np.ndarray:
+        weight = [
+            weights(method, distances[number].read(window), counts[number][window.slices])  # type: ignore[arg-type]
+            for number in order
+        ]
+        return blend(np.stack([values[number][window.slices] for number in order]), np.stack(weight))
+
+    whole = blended(sorted(tracks), Window(0, 0, *grid.shape))
+    windows = list(grid.blocks(height, width))
+    for k in np.random.default_rng(seed).permutation(len(windows))[:50]:
+        assert np.array_equal(blended(tracks, windows[k]), whole[windows[k].slices])
 
 
 def test_nodata_neither_gives_nor_fills() -> None:

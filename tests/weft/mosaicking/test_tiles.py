@@ -2,11 +2,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import shapely
+from shapely.affinity import translate
+from shapely.geometry import MultiPolygon, Polygon, box
+from shapely.geometry.base import BaseGeometry
 
 from weft.errors import RequestError
 from weft.mosaicking import tile_grid
+from weft.mosaicking.tiles import _tiles_of_zone, tiles_over
+from weft.mosaicking.tracks import continuous_footprint
 from weft.rasters.grid import Grid
 
 # EPSG code, left, top from the published tiling grid: both hemispheres, all column sets, odd and even zones, the
@@ -82,3 +88,82 @@ def test_every_tile_of_the_published_grid(shared_data: Path) -> None:
             wrong.append(tile)
     assert len(table["tile"]) == 20430
     assert not wrong
+
+
+@pytest.fixture(scope="module")
+def published(shared_data: Path) -> dict[str, Polygon]:
+    """Outlines of the published tiles, longitudes continuous."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="reading the published grid needs pyarrow")
+    path = shared_data / "sentinel2-grid-and-orbits/sentinel-2-grid_LAND.parquet"
+    names = parquet.read_table(path, columns=["tile"]).to_pydict()["tile"]
+    return {name: continuous_footprint(tile_grid(name)) for name in names}
+
+
+def over(area: BaseGeometry, outlines: dict[str, Polygon]) -> set[str]:
+    every = np.array(list(outlines.values()), dtype=object)
+    shared = [shapely.area(shapely.intersection(every, translate(area, turn))) > 0 for turn in (-360, 0, 360)]
+    return {name for name, hit in zip(outlines, np.any(shared, axis=0), strict=True) if hit}
+
+
+def test_the_closed_form_has_every_published_tile_and_each_square_once(published: dict[str, Polygon]) -> None:
+    names = [name for zone in range(1, 61) for name, _, _ in _tiles_of_zone(zone)]
+    assert len(names) == len(set(names)) == 56_790  # land and sea
+    assert published.keys() <= set(names)
+    places = {(grid.crs, grid.left, grid.top) for grid in map(tile_grid, names)}
+    assert len(places) == len(names)
+
+
+# Inland, where no published tile is left out for the sea: Europe, both hemispheres, the equator, far north and south.
+INLAND = {
+    "Alps to Poland": box(6, 45.5, 24, 52.5),
+    "Congo": box(15, -8, 30, 8),
+    "Mato Grosso": box(-65, -20, -50, -2),
+    "Yakutia": box(95, 62, 125, 70),
+    "Outback": box(122, -29, 142, -20),
+    "Antarctica": box(40, -82, 110, -74),
+    "Greenland": box(-45, 68, -33, 76),
+    "Norway": Polygon([(8, 59), (12, 59), (15, 66), (13.5, 66), (8, 62)]),
+    "Saskatchewan": box(-112, 49.5, -97, 56),
+}
+
+
+@pytest.mark.parametrize("area", INLAND.values(), ids=INLAND)
+def test_inland_the_tiles_are_exactly_the_published_ones(area: BaseGeometry, published: dict[str, Polygon]) -> None:
+    assert set(tiles_over(area)) == over(area, published)
+
+
+COASTS = {
+    "Svalbard": box(10, 76, 35, 81),
+    "western Norway": box(4, 57.5, 8, 63.5),
+    "Fiji": MultiPolygon([box(177, -19, 180, -16), box(-180, -19, -178, -16)]),
+    "Chukotka": MultiPolygon([box(177, 64, 180, 72), box(-180, 64, -168, 72)]),
+    "Ross Ice Shelf": MultiPolygon([box(170, -83, 180, -78), box(-180, -83, -170, -78)]),
+    "Quito": box(-81, -2, -78, 2),
+}
+
+
+@pytest.mark.parametrize("area", COASTS.values(), ids=COASTS)
+def test_no_published_tile_of_a_coast_is_missed(area: BaseGeometry, published: dict[str, Polygon]) -> None:
+    assert set(tiles_over(area)) >= over(area, published)
+
+
+def test_tiles_that_only_touch_the_area_are_left_out() -> None:
+    outline = continuous_footprint(tile_grid("31UES"))
+    first, second = outline.exterior.coords[3:5]
+    outside = shapely.centroid(outline)
+    mirrored = (first[0] + second[0] - outside.x, first[1] + second[1] - outside.y)
+    triangle = Polygon([first, second, mirrored])
+    assert shapely.touches(outline, triangle)
+    assert "31UES" in tiles_over(outline)
+    assert "31UES" not in tiles_over(triangle)
+    assert tiles_over(MultiPolygon()) == ()
+
+
+def test_tiles_across_the_antimeridian_from_either_side() -> None:
+    assert "01KAB" in tiles_over(box(179.5, -17, 179.9, -16.6))
+    assert "60KZG" in tiles_over(box(-179.9, -17, -179.5, -16.6))
+
+
+def test_the_pole_has_no_tiles() -> None:
+    assert tiles_over(box(-180, 85, 180, 90)) == ()
+    assert tiles_over(box(-180, -90, 180, -84.5)) == ()

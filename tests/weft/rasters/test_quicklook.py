@@ -189,3 +189,11 @@ def test_as_data_uri():
     head, _, body = pictures.as_data_uri(png).partition(",")
     assert head == "data:image/png;base64"
     assert base64.b64decode(body) == png
+
+
+def test_finished_colours_are_shown_as_they_are():
+    colours = np.array([[[0, 1, 255, 7]], [[0, 2, 254, 0]], [[0, 3, 253, 9]]], np.uint8)
+    picture = _decoded(pictures.painted(colours))
+    np.testing.assert_array_equal(picture[:3], colours)
+    np.testing.assert_array_equal(picture[3], [[0, 255, 255, 255]])
+    assert _decoded(pictures.painted(np.ones((3, 90, 40), np.uint8), max_size=30)).shape == (4, 30, 13)

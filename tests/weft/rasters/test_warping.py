@@ -10,7 +10,7 @@ from weft.rasters.cog import write_layers
 from weft.rasters.gdal import UnreadableRaster, environment
 from weft.rasters.grid import Bounds, Grid, Window, transformer
 from weft.rasters.product import LayerSpec
-from weft.rasters.warping import kernel_for, pixel_metres, warp
+from weft.rasters.warping import Kernel, Warped, kernel_for, pixel_metres
 
 RED = LayerSpec("red_p50", "Red", "uint16", 0, 1e-4)
 CLASSES = LayerSpec("classes", "Labels", "uint8", 0, categorical=True)
@@ -20,6 +20,11 @@ COARSE = Grid("EPSG:32631", 399_960, 5_700_000, 30, 30, 30, 20)
 
 def write(values: np.ndarray, grid: Grid, folder: Path, layer: LayerSpec = RED) -> Path:
     return write_layers(grid, {layer: values}, folder)[0].path
+
+
+def warp(path: Path, target: Grid, *, kernel: Kernel, nodata: float | None) -> np.ndarray:
+    with Warped(path, target, kernel=kernel, nodata=nodata) as warped:
+        return warped.read(Window(0, 0, *target.shape))
 
 
 def random_values(grid: Grid, share_missing: float = 0.0) -> np.ndarray:
@@ -123,8 +128,9 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 def test_kernel_follows_the_nominal_pixel_sizes(source_m: float, target_m: float, kernel: str) -> None:
     source = Grid("EPSG:32631", 399_960, 5_700_000, source_m, source_m, 10, 10)
     target = Grid("EPSG:3035", 3_900_000, 3_200_000, target_m, target_m, 10, 10)
-    assert kernel_for(RED, source, target) == kernel
-    assert kernel_for(CLASSES, source, target) == "nearest"
+    assert kernel_for(RED, source, target, wanted="average") == kernel
+    assert kernel_for(RED, source, target, wanted="nearest") == "nearest"
+    assert kernel_for(CLASSES, source, target, wanted="average") == "nearest"
 
 
 def test_pixel_size_in_metres_of_any_unit() -> None:

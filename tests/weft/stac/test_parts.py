@@ -39,6 +39,15 @@ def test_a_footprint_across_the_antimeridian_is_cut_there() -> None:
     assert not outline.contains(Point(0, (south + north) / 2))
 
 
+def test_a_grid_in_degrees_says_itself_how_far_it_reaches() -> None:
+    geometry, bbox = place(Grid("EPSG:4326", 175.0, 60.0, 0.01, 0.01, 1000, 500))
+    assert bbox == [175.0, 55.0, -175.0, 60.0]
+    assert shape(geometry).area == pytest.approx(50)
+    geometry, bbox = place(Grid("EPSG:4326", -170.0, 60.0, 0.5, 0.5, 680, 100))
+    assert bbox == [-170.0, 10.0, 170.0, 60.0]
+    assert shape(geometry).area == pytest.approx(340 * 50)
+
+
 def test_items_across_the_antimeridian_validate() -> None:
     validate(examples.calibrated(geolocation=ANTIMERIDIAN))
 

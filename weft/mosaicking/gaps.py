@@ -1,0 +1,123 @@
+"""Gaps: how often the pixels of a sheet were observed, and how much of it could have been.
+
+Belongs here: counting pixels by their number of observations while blocks stream by, and what was to be expected from
+geometry. Not here: drawing the picture (``weft.rasters.quicklook``) or judging the numbers (``assets.checks``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import pyproj
+import shapely
+from shapely.affinity import translate
+from shapely.geometry import Polygon, box
+from shapely.geometry.base import BaseGeometry
+
+from weft.mosaicking.tiles import tile_grid
+from weft.mosaicking.tracks import continuous_footprint, overlap, swath, track
+from weft.rasters.grid import Grid, Window, transformer
+from weft.regions import tile_of, track_of
+
+CLASSES = ("0", "1", "2", "3+")
+"""Numbers of observations that are told apart."""
+
+PICTURE_SIZE = 128
+"""Most pixels of a side of the sample: its picture is also kept in Dagster's event log, as the thumbnail is."""
+
+# Straight edges of tiles and swaths are curved on the sheet; this keeps them to a few metres.
+_DENSIFY_DEG = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """How often the pixels of a sheet were observed.
+
+    Attributes:
+        pixels: how many have 0, 1, 2, and 3 or more observations, in the order of :data:`CLASSES`.
+        sample: (y, x) uint8, the same for a picture: 0 to 3 at evenly spaced pixels, at most :data:`PICTURE_SIZE` to a
+            side. Each is what one pixel had, not a mean, so that colours take the shares that the numbers say.
+    """
+
+    pixels: tuple[int, int, int, int]
+    sample: npt.NDArray[np.uint8] = field(repr=False, compare=False)
+
+    @property
+    def observed(self) -> int:
+        """Pixels with at least one observation."""
+        return sum(self.pixels[1:])
+
+    def percent(self) -> dict[str, float]:
+        """Share of each of the :data:`CLASSES` in percent of all pixels, for the property ``weft:gaps``."""
+        return {name: 100.0 * pixels / sum(self.pixels) for name, pixels in zip(CLASSES, self.pixels, strict=True)}
+
+
+class GapMeter:
+    """Counts pixels block by block; the order of the blocks does not matter."""
+
+    def __init__(self, grid: Grid) -> None:
+        """Begin with none of the grid's pixels."""
+        self._at_least = [0, 0, 0, 0]
+        factor = max(1.0, max(grid.shape) / PICTURE_SIZE)
+        self._rows, self._cols = (
+            ((np.arange(max(1, int(side / factor))) + 0.5) * factor).astype(np.intp) for side in grid.shape
+        )
+        self._sample = np.zeros((len(self._rows), len(self._cols)), np.uint8)
+
+    def add(self, window: Window, count: npt.NDArray[np.uint16]) -> None:
+        """Count in one block: (y, x) uint16, observations of all tracks together."""
+        for least in range(4):
+            self._at_least[least] += count.size if least == 0 else int(np.count_nonzero(count >= least))
+        down, across = (
+            slice(*np.searchsorted(places, (part.start, part.stop)))
+            for places, part in zip((self._rows, self._cols), window.slices, strict=True)
+        )
+        chosen = np.ix_(self._rows[down] - window.row, self._cols[across] - window.col)
+        self._sample[down, across] = np.minimum(count[chosen], 3)
+
+    def gaps(self) -> Gaps:
+        """What was counted so far."""
+        none, one, two, more = self._at_least
+        return Gaps((none - one, one - two, two - more, more), self._sample)
+
+
+def expected_percent(grid: Grid, tile_tracks: Iterable[str]) -> float:
+    """How much of a sheet its tracks can see: the part that lies in a tile and in the swath of the track beside it.
+
+    The swath is taken as far as data can be relied on, 140 km to either side of the centre line. Sea and land that no
+    tile of the region covers are not expected, so a sheet at the coast or at the edge of the region is judged by the
+    rest. Clouds, and passes that were never flown, are no excuse: what they leave empty are the gaps.
+
+    Args:
+        grid: of the sheet, in any CRS.
+        tile_tracks: keys like ``R051_31UDS`` of the region's tiles, at least those that touch the sheet.
+
+    Returns:
+        Percent of the sheet's area, to a hundredth.
+
+    Raises:
+        RequestError: a malformed or unknown tile or track.
+    """
+    edges = grid.bounds
+    sheet = box(edges.left, edges.bottom, edges.right, edges.top)
+    parts = [_on(grid.crs, _seen(key)).intersection(sheet) for key in tile_tracks]
+    return round(100.0 * float(shapely.union_all(parts).area) / float(sheet.area), 2)
+
+
+@lru_cache(maxsize=4096)
+def _seen(tile_track: str) -> BaseGeometry:
+    line = track(track_of(tile_track))
+    return overlap(continuous_footprint(tile_grid(tile_of(tile_track))), swath(line, line.taper_end_km))
+
+
+def _on(crs: str, seen: BaseGeometry) -> BaseGeometry:
+    if pyproj.CRS.from_user_input(crs).is_geographic:
+        return shapely.union_all([translate(seen, turn) for turn in (-360.0, 0.0, 360.0)])
+    project = transformer("EPSG:4326", crs)
+    there = shapely.transform(seen.segmentize(_DENSIFY_DEG), lambda xy: np.column_stack(project.transform(*xy.T)))
+    # A tile outside the domain of the CRS does not lie on any of its sheets.
+    return there if np.isfinite(shapely.get_coordinates(there)).all() else Polygon()
