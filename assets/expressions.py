@@ -19,7 +19,7 @@ from weft.mosaicking.names import file_name
 from weft.periods import window
 from weft.regions import Region
 from weft.stac import Item
-from weft.stac.products import source_product
+from weft.stac.products import layers_of, source_product
 
 COLLECTION = "expression-bands"
 NAME = "mosaic_expressions"
@@ -63,7 +63,9 @@ def _expressions(
     if not settings.expressions:
         return Nothing(f"region {settings.region} asks for no expressions")
     with scratch.folder() as folder:
-        product = expression_bands(source_product(source, shelf.fetcher(folder)), settings.expressions, folder)
+        statistics = [key for key, layer in layers_of(source).items() if layer.statistic]
+        mosaic = source_product(source, shelf.fetcher(folder), statistics)
+        product = expression_bands(mosaic, settings.expressions, folder)
         if product is None:
             return Nothing(f"no pixel of the mosaic of sheet {unit.place} in {unit.period} has a value")
         return shelf.publish_product(

@@ -23,7 +23,7 @@ from weft.periods import window
 from weft.regions import Region, track_of
 from weft.stac import Item
 from weft.stac.parts import grid_of
-from weft.stac.products import source_product
+from weft.stac.products import layers_of, source_product
 
 COLLECTION = "orbit-mosaics"
 NAME = "orbit_mosaic"
@@ -105,8 +105,4 @@ def _sheet(
 
 def _carried(tile: Item) -> list[str]:
     """Layers that travel on; the others, some of them large, are not fetched."""
-    return [
-        key
-        for key, asset in tile["assets"].items()
-        if key == COUNT or any("weft:statistic" in band for band in asset.get("bands", ()))
-    ]
+    return [key for key, layer in layers_of(tile).items() if key == COUNT or layer.statistic]

@@ -141,11 +141,15 @@ def _raced(names: Sequence[str], whole: Area, options: argparse.Namespace) -> di
             )
             for name in names
         }
-        for row in whole.rows:
+        for number, row in enumerate(whole.rows, 1):
             _warm(whole, row)
             for name, session in sessions.items():
                 answers[name].append(session.ask([sheet.name for sheet in row]))
             shutil.rmtree(MADE, ignore_errors=True)
+            seconds = ", ".join(
+                f"{n} {some[-1]['cpu']:.1f} s of CPU in {some[-1]['wall']:.1f} s" for n, some in answers.items()
+            )
+            console.print(f"  row {number} of {size}: {seconds}", style="dim")
     return answers
 
 

@@ -95,7 +95,7 @@ class Published:
         """Stored numbers of every raster of an item."""
         found = {}
         for key, asset in item["assets"].items():
-            if key != "thumbnail":
+            if asset["href"].endswith(".tif"):  # the others are pictures
                 path = self._store.fetch(self._store.key_of(asset["href"]), self._scratch)
                 with environment(), open_raster(path) as dataset:
                     found[key] = dataset.read(1)
@@ -191,7 +191,11 @@ def _blend(orbits: Mapping[str, Layers], grid: Grid, region: Region) -> dict[str
         for key in orbits[tracks[0]]
         if key != "count"
     }
-    return out | {"count": counts.sum(0, dtype="uint16")}
+    total = np.maximum(weights.sum(0), 1)
+    shares = {f"track_weight_{track}": (400 * weights[i] + total) // (2 * total) for i, track in enumerate(tracks)}
+    return (
+        out | {"count": counts.sum(0, dtype="uint16")} | {key: share.astype("uint8") for key, share in shares.items()}
+    )
 
 
 def _ndvi(mosaic: Layers) -> dict[str, np.ndarray]:

@@ -7,6 +7,10 @@ import warnings
 
 from dagster import BetaWarning
 
-# Both are used on purpose and Dagster is pinned below its next minor version, so a user can do nothing about them.
-for _subject in ("Parameter `backfill_policy` of function `asset`", "Class `MultiPartitionMapping`"):
+# All are used on purpose and Dagster is pinned below its next minor version, so a user can do nothing about them.
+for _subject in (
+    "Parameter `backfill_policy` of function `asset`",
+    "Class `MultiPartitionMapping`",
+    "Class `MultiToSingleDimensionPartitionMapping`",
+):
     warnings.filterwarnings("ignore", message=f"{_subject} is currently in beta", category=BetaWarning)

@@ -20,7 +20,6 @@ _SCRIPT = """
 import json, sys
 import numpy as np
 import rasterio
-assert "weft" not in sys.modules
 told, arrays = {}, {}
 paths, out, thin = json.loads(sys.argv[1])
 for path in paths:
@@ -54,9 +53,18 @@ def read(
         What each raster says about itself, and its pixels (band, y, x).
     """
     file = out / "pixels.npz"
+    told = run(_SCRIPT, json.dumps([paths, str(file), thin]), folder=folder)
+    with np.load(file) as pixels:
+        return json.loads(told), {path: pixels[path] for path in paths}
+
+
+def run(script: str, *arguments: str, folder: Path) -> str:
+    """Run a Python script in a folder; what it prints."""
+    # Weft sets GDAL_SKIP for whatever its process starts.
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("GDAL_", "CPL_"))}
+    checked = f"{script}\nimport sys\nassert 'weft' not in sys.modules"
     done = subprocess.run(
-        [sys.executable, "-I", "-c", _SCRIPT, json.dumps([paths, str(file), thin])],
+        [sys.executable, "-I", "-c", checked, *arguments],
         cwd=folder,
         env=plain,
         capture_output=True,
@@ -64,5 +72,4 @@ def read(
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    with np.load(file) as pixels:
-        return json.loads(done.stdout), {path: pixels[path] for path in paths}
+    return done.stdout

@@ -105,7 +105,7 @@ def test_a_second_demo_recomputes_nothing_and_says_so(demo: Demo, run: Callable[
     before = (demo.home / "report.json").read_bytes()
     ended = run("demo", demo.home, "--preset", "tiny", home=tmp_path)
     assert ended.code == 0
-    assert "nothing was recomputed: all 13 partitions are unchanged" in " ".join(ended.out.split())
+    assert "nothing was recomputed: all 14 partitions are unchanged" in " ".join(ended.out.split())
     assert (demo.home / "report.json").read_bytes() == before
     refused = run("demo", demo.home, "--preset", "tiny", "--seed", 2, home=tmp_path)
     assert refused.code == 2

@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 420
 T = TypeVar("T")
 
-CHAIN = ("calibrated_datasets", "scene_stack", "tile_composite", "orbit_mosaic", "mosaic", "mosaic_expressions")
+COMPOSITES = ("calibrated_datasets", "scene_stack", "tile_composite")
+CHAIN = (*COMPOSITES, "orbit_mosaic", "mosaic", "mosaic_expressions", "region_mosaic")
 # GraphQL takes an identity mapping, an empty tuple, for none; test_definitions reads those edges in a host process.
 IDENTITY, MULTI = None, "MultiPartitionMapping"
 EDGES = {
@@ -40,6 +41,7 @@ EDGES = {
     ("tile_composite", "orbit_mosaic"): MULTI,
     ("orbit_mosaic", "mosaic"): MULTI,
     ("mosaic", "mosaic_expressions"): IDENTITY,
+    ("mosaic", "region_mosaic"): "MultiToSingleDimensionPartitionMapping",
 }
 
 EDGES_QUERY = """{ assetNodes { assetKey { path } isPartitioned
@@ -145,9 +147,10 @@ def test_a_backfill_of_the_root_partitions_runs_the_whole_chain_and_every_edge_k
         failed = {name: stats[name]["numFailed"] for name in CHAIN if stats[name]["numFailed"]}
         assert not failed, failed
         made = {name: stats[name]["numMaterialized"] for name in CHAIN}
-        return made if made["mosaic_expressions"] else None
+        return made if made["mosaic_expressions"] and made["region_mosaic"] else None
 
     made = until("the end of the chain", time.monotonic() + DEADLINE_S, finished)
     assert made["calibrated_datasets"] == made["scene_stack"] == made["tile_composite"] == len(TILE_TRACKS)
     assert made["orbit_mosaic"] == 2
     assert made["mosaic"] == made["mosaic_expressions"] >= 1
+    assert made["region_mosaic"] == 1

@@ -159,20 +159,18 @@ class _Blender:
         self.outputs = [*layers, *(layer for layer, _ in self._bytes.values()), *self._shares]
 
     def block(self, window: Window) -> _Block:
-        distances = np.stack([distance.read(window) for distance in self._distances])
-        counts = np.empty(distances.shape, np.uint16)
+        shape = len(self._order), window.height, window.width
+        counts, distances = np.empty(shape, np.uint16), np.empty(shape, np.float32)
+        weight = np.empty(shape, np.uint32)
         self._read(COUNT, window, range(len(counts)), counts)
+        for k, line in enumerate(self._lines):
+            distances[k] = self._distances[k].read(window)
+            weight[k] = weights(self._settings.blend, distances[k], counts[k], half_swath_km=line.taper_end_km)
         seen = [k for k, count in enumerate(counts) if count.any()]
-        weight = np.stack(
-            [
-                weights(self._settings.blend, distance, count, half_swath_km=line.taper_end_km)
-                for line, distance, count in zip(self._lines, distances, counts, strict=True)
-            ]
-        )
         given = self._left_to_one(counts, weight)
         made: dict[str, npt.NDArray[Any]] = {}
         reported = np.zeros(counts.shape, np.uint16)
-        weight_seen = weight[seen]
+        weight_seen = weight[seen] if len(seen) < len(weight) else weight
         for layer in self._reflectances:
             values = np.empty(weight_seen.shape, np.uint16)
             self._read(layer.key, window, seen, values)

@@ -7,7 +7,7 @@ Not here: joining tracks (``mosaic``).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -145,15 +145,19 @@ def _may_touch(target: Grid, source: Grid) -> bool:
 def _joined(grid: Grid, settings: Mosaic, job: tuple[LayerSpec, tuple[_Block, ...]]) -> list[npt.NDArray[np.uint16]]:
     """One layer of a strip; a file is opened once for all its blocks, and what they share of it is decoded once."""
     layer, strip = job
-    join = _first if settings.resampling == "nearest" else _mean
-    with ExitStack() as stack:
-        warped = {}
-        for composite in {composite.id: composite for block in strip for composite in block.under}.values():
-            kernel = kernel_for(layer, composite.grid, grid, wanted=settings.resampling)
-            # A count of 0 takes no part either: beside a gap the observed pixels tell how often the place was seen.
-            opened = Warped(composite.layers[layer.key].path, grid, kernel=kernel, nodata=0)
-            warped[composite.id] = stack.enter_context(opened)
-        return [join((warped[one.id].read(block.window) for one in block.under), block.window) for block in strip]
+    joins = [(_First if settings.resampling == "nearest" else _Mean)(block.window) for block in strip]
+    under = {composite.id: composite for block in strip for composite in block.under}
+    for name in sorted(under):
+        composite = under[name]
+        kernel = kernel_for(layer, composite.grid, grid, wanted=settings.resampling)
+        # One file after the other: GDAL has the transform between two CRSs at hand for one file at a time, and makes
+        # another of them, in as long as a tenth of a block takes, for each that is open beside it.
+        # A count of 0 takes no part either: beside a gap the observed pixels tell how often the place was seen.
+        with Warped(composite.layers[layer.key].path, grid, kernel=kernel, nodata=0) as warped:
+            for block, join in zip(strip, joins, strict=True):
+                if composite in block.under:
+                    join.add(warped.read(block.window))
+    return [join.values() for join in joins]
 
 
 def _finished(writer: LayerWriter) -> RasterFile:
@@ -162,19 +166,31 @@ def _finished(writer: LayerWriter) -> RasterFile:
     return file
 
 
-def _mean(parts: Iterable[npt.NDArray[np.uint16]], window: Window) -> npt.NDArray[np.uint16]:
-    total = np.zeros((window.height, window.width), np.uint32)
-    seen = np.zeros((window.height, window.width), np.uint8)
-    for part in parts:
-        _add(part, total, seen)
-    return _divide(total, seen)
+class _Mean:
+    """Mean of all values of a pixel, exact and rounded half up."""
+
+    def __init__(self, window: Window) -> None:
+        self._total = np.zeros((window.height, window.width), np.uint32)
+        self._seen = np.zeros((window.height, window.width), np.uint8)
+
+    def add(self, part: npt.NDArray[np.uint16]) -> None:
+        _add(part, self._total, self._seen)
+
+    def values(self) -> npt.NDArray[np.uint16]:
+        return _divide(self._total, self._seen)
 
 
-def _first(parts: Iterable[npt.NDArray[np.uint16]], window: Window) -> npt.NDArray[np.uint16]:
-    found = np.zeros((window.height, window.width), np.uint16)
-    for part in parts:
-        np.copyto(found, part, where=found == 0)
-    return found
+class _First:
+    """The first value of a pixel."""
+
+    def __init__(self, window: Window) -> None:
+        self._found = np.zeros((window.height, window.width), np.uint16)
+
+    def add(self, part: npt.NDArray[np.uint16]) -> None:
+        np.copyto(self._found, part, where=self._found == 0)
+
+    def values(self) -> npt.NDArray[np.uint16]:
+        return self._found
 
 
 @njit(nogil=True, cache=True)

@@ -95,18 +95,22 @@ class LayerWriter:
 
         Each file comes with the digest of the pixels that were written; publishing reads the COG back against it.
         """
-        for dataset in self._open.values():
+        found = {key: tally.statistics() for key, tally in self._tallies.items()}
+        for key, dataset in self._open.items():
+            _set_metadata(dataset, self._layers[key], found[key])
             dataset.close()
-        with ThreadPoolExecutor(workers) as pool:
-            files = tuple(pool.map(self._finish_one, self._layers.values()))
+        layers, statistics = self._layers.values(), found.values()
+        if workers == 1:  # every new thread opens PROJ's database for itself
+            files = tuple(map(self._finish_one, layers, statistics))
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                files = tuple(pool.map(self._finish_one, layers, statistics))
         self._open.clear()
         return files
 
-    def _finish_one(self, layer: LayerSpec) -> RasterFile:
+    def _finish_one(self, layer: LayerSpec, statistics: Statistics) -> RasterFile:
         raw, path = self._raw(layer.key), self._scratch / f"{layer.key}.tif"
         with rasterio.Env(**SETTINGS):
-            statistics = self._tallies[layer.key].statistics()
-            _set_metadata(raw, layer, statistics)
             digest = pixel_digest(raw)
             rasterio.shutil.copy(raw, path, driver="COG", **_cog_options(layer))
         raw.unlink()
@@ -159,15 +163,14 @@ def check_cog(path: Path, pixel_sha256: str) -> None:
         raise IntegrityError(f"{path.name} is not a strictly valid COG: {'; '.join([*errors, *warnings])}")
 
 
-def _set_metadata(raw: Path, layer: LayerSpec, statistics: Statistics) -> None:
-    with rasterio.open(raw, "r+", driver="GTiff") as dataset:
-        dataset.scales, dataset.offsets = (layer.scale,), (layer.offset,)
-        dataset.set_band_description(1, layer.key)
-        if layer.unit:
-            dataset.units = (layer.unit,)
-        dataset.update_tags(WEFT_LAYER=layer.title)
-        if not math.isnan(statistics.mean):
-            dataset.update_tags(1, STATISTICS_VALID_PERCENT=f"{statistics.valid_percent:.6g}")
+def _set_metadata(dataset: rasterio.io.DatasetWriter, layer: LayerSpec, statistics: Statistics) -> None:
+    dataset.scales, dataset.offsets = (layer.scale,), (layer.offset,)
+    dataset.set_band_description(1, layer.key)
+    if layer.unit:
+        dataset.units = (layer.unit,)
+    dataset.update_tags(WEFT_LAYER=layer.title)
+    if not math.isnan(statistics.mean):
+        dataset.update_tags(1, STATISTICS_VALID_PERCENT=f"{statistics.valid_percent:.6g}")
 
 
 def _cog_options(layer: LayerSpec) -> dict[str, Any]:

@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from weft.rasters.product import LayerSpec, Statistics
 
-_NEVER_STORED = np.int64(-(1 << 40))
-"""Stands for "no nodata value": beyond every stored integer and rounded by no float64."""
+_BELOW, _ABOVE = np.int32(-(1 << 30)), np.int32(1 << 30)
+"""Beyond every stored integer of 16 bits; the first also stands for "no nodata value"."""
+_PART = 4096
+"""Values whose sum fits 32 bits."""
 
 
 class Tally:
@@ -33,9 +35,11 @@ class Tally:
         """Count in the stored values of one more block, (height, width) of the layer's dtype."""
         values = np.ascontiguousarray(block).reshape(-1)
         exact = values.dtype.kind in "iu" and values.itemsize <= 2
-        nodata = _NEVER_STORED if self._layer.nodata is None else np.float64(self._layer.nodata)
-        # NaN is left out whatever the nodata value; a float layer's is NaN.
-        found = _integers(values, np.int64(nodata)) if exact else _floats(values, np.float64(nodata))
+        nodata = self._layer.nodata
+        if exact:
+            found = _integers(values, _BELOW if nodata is None else np.int32(nodata))
+        else:  # NaN is left out whatever the nodata value
+            found = _floats(values, np.float64(math.nan if nodata is None else nodata))
         valid, total, squares, low, high = found
         self._pixels += values.size
         if valid:
@@ -59,17 +63,27 @@ class Tally:
 
 @nb.njit(nogil=True, cache=True)
 def _integers(values, nodata):  # type: ignore[no-untyped-def]
+    # A loop for each figure, in 32 bits as far as they suffice: so the compiler makes vectors of them. Numba's sum of
+    # two 32-bit numbers has 64 bits unless told otherwise.
     valid = total = squares = np.int64(0)
-    low, high = np.int64(np.iinfo(np.int64).max), np.int64(np.iinfo(np.int64).min)
-    for i in range(len(values)):
-        value = np.int64(values[i])
-        given = value != nodata
-        valid += np.int64(given)
-        counted = value if given else np.int64(0)
-        total += counted
-        squares += counted * counted
-        low = min(low, value if given else low)
-        high = max(high, value if given else high)
+    low, high = _ABOVE, _BELOW
+    for start in range(0, len(values), _PART):
+        part = values[start : start + _PART]
+        given = summed = np.int32(0)
+        for i in range(len(part)):
+            value = np.int32(part[i])
+            given = np.int32(given + np.int32(value != nodata))
+            summed = np.int32(summed + (value if value != nodata else np.int32(0)))
+        for i in range(len(part)):
+            value = np.int32(part[i])
+            low = min(low, value if value != nodata else _ABOVE)
+            high = max(high, value if value != nodata else _BELOW)
+        for i in range(len(part)):
+            value = np.int32(part[i])
+            counted = np.int64(value if value != nodata else np.int32(0))
+            squares += counted * counted
+        valid += given
+        total += summed
     return valid, total, squares, low, high
 
 
