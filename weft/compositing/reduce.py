@@ -186,11 +186,12 @@ def _gather(flat, offsets, index, chosen):  # type: ignore[no-untyped-def]
             chosen[p] = max(np.uint16(1), flat[offsets[index[p]] + p]) if index[p] >= 0 else np.uint16(0)
 
 
-@nb.njit(nogil=True, parallel=True, cache=True)
+@nb.njit(nogil=True, cache=True)
 def _round(values, count, least, stored):  # type: ignore[no-untyped-def]
-    for block in nb.prange((len(values) + _LANES - 1) // _LANES):
-        for p in range(block * _LANES, min(len(values), (block + 1) * _LANES)):
-            if count[p] < least:
-                stored[p] = 0
-            else:
-                stored[p] = np.uint16(min(65535.0, max(1.0, np.floor(np.float64(values[p]) + 0.5))))
+    # In float32, and by selects instead of branches: eight values at once. Adding a half is exact in float32 from a
+    # half on, and what lies below becomes 1 in any case.
+    half, lowest, highest = np.float32(0.5), np.float32(1.0), np.float32(65535.0)
+    for p in range(len(values)):
+        rounded = min(highest, max(lowest, np.floor(values[p] + half)))
+        enough = count[p] >= least
+        stored[p] = np.uint16(np.int32(rounded)) if enough else np.uint16(0)
