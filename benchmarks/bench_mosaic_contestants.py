@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -66,7 +67,7 @@ def main() -> None:
         serve(work)
 
 
-class _Contestant:
+class _Contestant(ABC):
     """Sheets made one after the other, and the seconds that each stage took."""
 
     def __init__(self, whole: Area, pool: ThreadPoolExecutor, threads: int) -> None:
@@ -84,9 +85,9 @@ class _Contestant:
         """Seconds since :meth:`clear`."""
         return Run(self._wall, self.stages.total(), peak_mib())
 
+    @abstractmethod
     def make(self, sheet: Sheet) -> None:
         """Everything this contestant makes of one sheet."""
-        raise NotImplementedError
 
     def _timed(self, stage: str, work: Callable[[], Any]) -> None:
         run = timed(work)
