@@ -71,9 +71,10 @@ def _blend(options: argparse.Namespace) -> None:
 
 
 def _region(options: argparse.Namespace) -> None:
+    # Inputs first: every contestant would write those that are missing, all at once.
+    smallest, quarter, whole = (area(FOLDER, size) for size in (1, max(1, options.size // 2), options.size))
     with Session("bench_mosaic_contestants", *_arguments("weft", 1, options), threads=options.threads) as first:
-        first.ask([area(FOLDER, 1).sheets[0].name])  # compiles the kernels into numba's cache
-    quarter, whole = area(FOLDER, max(1, options.size // 2)), area(FOLDER, options.size)
+        first.ask([smallest.sheets[0].name])  # compiles the kernels into numba's cache
     small = _raced(("weft",), quarter, options)["weft"]
     answers = _raced(("weft", "gdal"), whole, options)
     ours, floor = answers["weft"], answers["gdal"]
