@@ -61,7 +61,8 @@ def main() -> None:
 def _blend(options: argparse.Namespace) -> None:
     answer = in_process("bench_mosaic_blend", str(options.rounds), threads=1)
     speeds = {
-        name: spread([answer["pixels"] / run["cpu"] / 1e9 for run in runs]) for name, runs in answer["runs"].items()
+        name: spread([answer["pixels"][name] / run["cpu"] / 1e9 for run in runs])
+        for name, runs in answer["runs"].items()
     }
     table = Table("kernel, three tracks", "Gpx/s and core")
     for name, speed in speeds.items():

@@ -43,24 +43,21 @@ def observe(
     valid: npt.NDArray[np.bool_],
     water: npt.NDArray[np.bool_],
     bands: Sequence[BandCalibration],
-    reflectance: npt.NDArray[np.uint16],
-    observed: npt.NDArray[np.bool_],
 ) -> None:
-    """Add one scene's pixels to an observation; pixels that already are observed stay as they are.
+    """Turn one scene's stored numbers into reflectance, in place: a copy would cost as much as the arithmetic.
 
     Args:
-        numbers: stored numbers (band, y, x).
-        valid: what :mod:`weft.calibration.validity` lets pass (y, x).
+        numbers: stored numbers (band, y, x); become reflectance, unit 0.0001, negative reflectance 0. They mean
+            something only where ``valid`` is left true.
+        valid: what :mod:`weft.calibration.validity` lets pass (y, x); becomes false where a band holds an edge value.
         water: water classes (y, x).
         bands: calibration of each band, in the order of ``numbers``.
-        reflectance: changed in place, uint16 (band, y, x), unit 0.0001; negative reflectance becomes 0.
-        observed: changed in place, bool (y, x).
     """
     gains = np.array([band.scale / REFLECTANCE_SCALE for band in bands])
     shifts = np.array([band.offset / REFLECTANCE_SCALE for band in bands])
     whole = (gains == 1) & (shifts == np.rint(shifts)) & (np.abs(shifts) <= _MOST)
     may_be_zero = np.array([band.offset >= 0 and BANDS[band.cbn].centre_um > _DARK_WATER_UM for band in bands])
-    _observe(numbers, valid, water, gains, shifts, whole, may_be_zero, reflectance, observed)
+    _observe(numbers, valid, water, gains, shifts, whole, may_be_zero)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -72,35 +69,27 @@ def _observe(
     shifts: npt.NDArray[np.float64],
     whole: npt.NDArray[np.bool_],
     may_be_zero: npt.NDArray[np.bool_],
-    reflectance: npt.NDArray[np.uint16],
-    observed: npt.NDArray[np.bool_],
 ) -> None:
     # Row by row with selects instead of branches, so that every loop over x becomes vector instructions.
     bands, height, width = numbers.shape
-    gained = np.empty(width, np.bool_)
     for y in range(height):
-        for x in range(width):
-            gained[x] = valid[y, x] & (not observed[y, x])
+        kept = valid[y]
+        wet = water[y]
         for b in range(bands):
-            stored = numbers[b, y]
-            spared = may_be_zero[b]
-            for x in range(width):
-                gained[x] = gained[x] & ((stored[x] > _EDGE_VALUE) | (spared & water[y, x]))
-        for x in range(width):
-            observed[y, x] = observed[y, x] | gained[x]
-        for b in range(bands):
-            stored = numbers[b, y]
-            target = reflectance[b, y]
+            row = numbers[b, y]
+            if may_be_zero[b]:
+                for x in range(width):
+                    kept[x] = kept[x] & ((row[x] > _EDGE_VALUE) | wet[x])
+            else:
+                for x in range(width):
+                    kept[x] = kept[x] & (row[x] > _EDGE_VALUE)
             gain, shift = gains[b], shifts[b]
-            if whole[b]:
+            if not whole[b]:
+                for x in range(width):
+                    value = np.floor(row[x] * gain + shift + 0.5)
+                    row[x] = np.uint16(np.int32(min(max(value, 0.0), float(_MOST))))
+            elif shift != 0:
                 # As nearly every product has it: the same numbers at a third of the time.
                 step = np.int32(shift)
                 for x in range(width):
-                    exact = min(max(np.int32(stored[x]) + step, np.int32(0)), np.int32(_MOST))
-                    former = target[x]
-                    target[x] = np.uint16(exact) if gained[x] else former
-                continue
-            for x in range(width):
-                value = np.floor(stored[x] * gain + shift + 0.5)
-                former = target[x]
-                target[x] = np.uint16(np.int32(min(max(value, 0.0), float(_MOST)))) if gained[x] else former
+                    row[x] = np.uint16(min(max(np.int32(row[x]) + step, np.int32(0)), np.int32(_MOST)))

@@ -10,7 +10,6 @@ The bands of a scene without a valid pixel in the window are not decoded at all.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -47,7 +46,6 @@ class BlockReader:
         self._grid = grid
         self._readers = readers
         self._memory = np.empty(0, np.uint16)
-        self._of_thread = threading.local()
         scenes = [scene for observation in observations for scene in observation.scenes]
         self._judges_more_than_classes = bool(halo(recipe.validity, grid) or limits_of(scenes[0], recipe.validity))
         # Compared between observations: unless all have it, it would favour those that do not.
@@ -63,8 +61,12 @@ class BlockReader:
     @property
     def bytes_decoding(self) -> int:
         """Memory that each thread of :meth:`read` takes besides the block, for each pixel of the window."""
-        # Stored numbers, classes, masks, and float64 of one limit or the counters of one dilation.
-        held = 2 * len(self._recipe.bands) + 4 + (16 if self._judges_more_than_classes else 0)
+        # Classes, masks, and float64 of one limit or the counters of one dilation.
+        held = 4 + (16 if self._judges_more_than_classes else 0)
+        if any(len(observation.scenes) > 1 for observation in self._observations):
+            held += 2 * len(self._recipe.bands)
+        # What a coarser band is repeated from.
+        held += 2
         # Four angles and four kernels as float64, should the archive's angles be as fine as its bands.
         return held + (64 if self._recipe.nbar else 0)
 
@@ -119,7 +121,9 @@ class BlockReader:
         reader, validity, observed = self._readers[scene.id], self._recipe.validity, place.block.valid[place.time]
         margin = halo(validity, self._grid)
         classes = reader.labels(scene.classes.layer, window, margin).astype(np.uint8, copy=False)
-        valid = clear(classes, validity, nodata_class=scene.classes.nodata_class, grid=self._grid)
+        valid: npt.NDArray[np.bool_] = clear(
+            classes, validity, nodata_class=scene.classes.nodata_class, grid=self._grid
+        )
         for limit in limits_of(scene, validity):
             if limit.layer is not None and valid.any():
                 valid = valid & (_physical(reader, limit.layer, window) <= limit.maximum)
@@ -129,27 +133,23 @@ class BlockReader:
         classes = classes[margin : margin + window.height, margin : margin + window.width]
         water = labelled(classes, scene.classes.water_classes)
         bands = self._recipe.bands
-        numbers = self._scratch((len(bands), window.height, window.width))
+        stack = place.block.stack[place.time]
+        joined = observed.any()  # by an earlier granule, whose pixels must stay
+        numbers = np.empty(stack.shape, np.uint16) if joined else stack
         for index, band in enumerate(bands):
             reader.numbers(scene.bands[band], window, numbers[index])
-        calibrations = [BandCalibration(band, scene.bands[band].scale, scene.bands[band].offset) for band in bands]
-        observe(numbers, valid, water, calibrations, place.block.stack[place.time], observed)
-        gained: npt.NDArray[np.bool_] = valid & observed
+        observe(numbers, valid, water, [BandCalibration(b, scene.bands[b].scale, scene.bands[b].offset) for b in bands])
+        if joined:
+            np.copyto(stack, numbers, where=valid)
+        observed |= valid
         if self._recipe.nbar and has_angles(scene):
-            normalise(scene, reader, self._grid, window, bands, gained, place.block.stack[place.time])
+            normalise(scene, reader, self._grid, window, bands, valid, stack)
         if place.block.classes is not None:
-            np.copyto(place.block.classes[place.time], classes, where=gained)
+            np.copyto(place.block.classes[place.time], classes, where=valid)
         if place.block.cloud_confidence is not None:
             percent = _percent(_physical(reader, scene.quality[CLOUD_CONFIDENCE], window))
-            np.copyto(place.block.cloud_confidence[place.time], percent, where=gained)
-        return gained
-
-    def _scratch(self, shape: tuple[int, int, int]) -> npt.NDArray[np.uint16]:
-        # Each thread keeps its own: the kernel would have to clear the pages of fresh memory for every scene.
-        held: npt.NDArray[np.uint16] | None = getattr(self._of_thread, "numbers", None)
-        if held is None or held.shape != shape:
-            held = self._of_thread.numbers = np.empty(shape, np.uint16)
-        return held
+            np.copyto(place.block.cloud_confidence[place.time], percent, where=valid)
+        return valid
 
 
 @dataclass(frozen=True, slots=True)

