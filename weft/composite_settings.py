@@ -20,6 +20,9 @@ SELECTING: tuple[Method, ...] = ("s2gm", "s2gm_v1", "medoid", "short_term", "max
 WITH_SPREAD: tuple[Method, ...] = ("s2gm", "s2gm_v1", "medoid")
 """Those that say how far the observations lie from the medoid."""
 
+Preference = Literal["standard", "vegetation", "soil"]
+"""The Sentinel-2 Global Mosaic service's STD, VEG and SOI."""
+
 ExtraLayer = Literal[
     "quality_aot",
     "quality_cloud_confidence",
@@ -104,6 +107,8 @@ class Composite(Strict):
         percentile_method: ``linear`` interpolates between two observations, ``nearest`` takes one of them.
         percentile_min: fewest observations for which percentiles are given; below it the pixel has none.
         short_term: how to choose among few observations.
+        preference: which state of a field the methods that select observations show where it was seen both green and
+            bare: ``vegetation`` leaves its bare observations (scene class 5) out, ``soil`` its vegetated ones (4).
         layers: layers made on request, or ``all`` that the methods allow.
     """
 
@@ -113,6 +118,7 @@ class Composite(Strict):
     percentile_method: Literal["linear", "nearest"] = "linear"
     percentile_min: Annotated[int, Field(ge=1, le=255)] = 1
     short_term: ShortTerm = ShortTerm()
+    preference: Preference = "standard"
     layers: Literal["all"] | tuple[ExtraLayer, ...] = ()
 
     @model_validator(mode="after")
@@ -121,6 +127,11 @@ class Composite(Strict):
             raise ValueError(f"name at least one of {', '.join(get_args(Method))}")
         if "percentiles" in self.methods and not self.percentiles:
             raise ValueError("method percentiles needs at least one number under percentiles")
+        if self.preference != "standard" and self.selecting is None:
+            raise ValueError(
+                f"preference {self.preference} chooses among observations, which none of {list(self.methods)} does; "
+                f"add one of {', '.join(SELECTING)}"
+            )
         for names in (self.methods, self.percentiles, self.layers):
             if not isinstance(names, str) and len(set(names)) != len(names):
                 raise ValueError("methods, percentiles and layers must not repeat")

@@ -46,6 +46,8 @@ class Recipe:
     def needs_classes(self) -> bool:
         """Whether a method chooses by scene class, so that every observation's classes are kept."""
         methods = self.composite.methods
+        if self.composite.preference != "standard":
+            return True
         return "s2gm_v1" in methods or (self.composite.short_term.version == 1 and self.chooses_by_rules)
 
     @property

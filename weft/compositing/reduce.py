@@ -21,6 +21,7 @@ from weft.compositing.layers import DEVIATIONS, OBSERVATION_DATE, SOURCE_INDEX, 
 from weft.compositing.medoid import medoid
 from weft.compositing.percentiles import percentiles
 from weft.compositing.planes import planes
+from weft.compositing.preference import preferred
 from weft.compositing.recipe import Recipe
 from weft.compositing.s2gm import s2gm
 from weft.compositing.short_term import short_term
@@ -106,17 +107,18 @@ def _select(
     method: Method, block: Block, recipe: Recipe
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32] | None]:
     settings = recipe.composite
-    if method == "medoid":
-        return medoid(block.stack, block.valid)
-    if method == "max_ndvi":
-        return max_ndvi(block.stack, block.valid, recipe.bands), None
-    if method == "first_valid":
-        return first_valid(block.stack, block.valid), None
-    # Version 2 reads no classes, but wants some of the right shape: a plane of zeros repeated without memory.
+    # Where no rule reads classes, some of the right shape will do: a plane of zeros repeated without memory.
     classes = block.classes
     if classes is None:
         classes = np.broadcast_to(np.zeros(block.valid.shape[1:], np.uint8), block.valid.shape)
-    seen = block.stack, block.valid, recipe.bands, classes, block.cloud_confidence
+    valid = preferred(block.valid, classes, settings.preference)
+    if method == "medoid":
+        return medoid(block.stack, valid)
+    if method == "max_ndvi":
+        return max_ndvi(block.stack, valid, recipe.bands), None
+    if method == "first_valid":
+        return first_valid(block.stack, valid), None
+    seen = block.stack, valid, recipe.bands, classes, block.cloud_confidence
     if method == "s2gm_v1":
         index, _, spread = s2gm(*seen, medoid_min=S2GM_V1_MEDOID_MIN, version=1, mode="literal")
         return index, spread

@@ -64,6 +64,7 @@ def mosaic(
     *,
     levels: Levels | None = None,
     paths: Mapping[str, Track] | None = None,
+    area: Window | None = None,
     workers: int = 2,
 ) -> Mosaicked | None:
     """Blend the orbit mosaics of one sheet.
@@ -84,6 +85,7 @@ def mosaic(
         scratch: folder for the files.
         levels: gain and offset of each track and layer, applied to its values before they are blended.
         paths: centre lines of the tracks that are not Sentinel-2's.
+        area: the part of the sheet that the orbit mosaics cover; all of it by default.
         workers: threads; they do not change the result.
 
     Returns:
@@ -98,20 +100,22 @@ def mosaic(
     order = sorted(tracks)
     products = [tracks[name] for name in order]
     lines = [paths[name] if paths and name in paths else sentinel2_track(name) for name in order]
+    area = area or Window(0, 0, *sheet.grid.shape)
+    grid = sheet.grid.of_window(area)
     for name, product in zip(order, products, strict=True):
-        if product.grid != sheet.grid:
+        if product.grid != grid:
             raise RequestError(
                 f"{product.id} of {name} does not lie on sheet {sheet.name} ({product.grid!r}, expected "
-                f"{sheet.grid!r}); make it again with the region's mosaic settings"
+                f"{grid!r}); make it again with the region's mosaic settings"
             )
     layers = carried_layers(products)
     if not products:
         return None
     with OpenRasters(max(1, _FILES // workers)) as files:
-        blender = _Blender(order, products, lines, layers, settings, levels or {}, files)
-        gaps, seams = GapMeter(sheet.grid), SeamMeter([line.half_width_km for line in lines])
-        made = in_order(blender.block, sheet.grid.blocks(_BLOCK, _BLOCK), workers=workers)
-        with LayerWriter(sheet.grid, blender.outputs, scratch) as writer, closing(made) as blocks:
+        blender = _Blender(order, products, lines, sheet, area, layers, settings, levels or {}, files)
+        gaps, seams = GapMeter(grid), SeamMeter([line.half_width_km for line in lines])
+        made = in_order(blender.block, grid.blocks(_BLOCK, _BLOCK), workers=workers)
+        with LayerWriter(grid, blender.outputs, scratch) as writer, closing(made) as blocks:
             for block in blocks:
                 writer.write(block.window, block.layers)
                 gaps.add(block.window, block.layers[COUNT])
@@ -119,7 +123,7 @@ def mosaic(
                 seams.add(block.window, block.distances, block.counts, block.weights, value, block.values)
             if not gaps.gaps().observed:
                 return None
-            return Mosaicked(Product(sheet.grid, writer.finish(workers=workers)), gaps.gaps(), seams.report())
+            return Mosaicked(Product(grid, writer.finish(workers=workers)), gaps.gaps(), seams.report())
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,8 @@ class _Blender:
         order: list[str],
         products: list[SourceProduct],
         lines: list[Track],
+        sheet: Sheet,
+        area: Window,
         layers: tuple[LayerSpec, ...],
         settings: Mosaic,
         levels: Levels,
@@ -149,7 +155,8 @@ class _Blender:
     ) -> None:
         self._order, self._products, self._lines = order, products, lines
         self._settings, self._levels, self._files = settings, levels, files
-        self._distances = [CentreDistance(line, products[0].grid) for line in lines]
+        # Interpolated between nodes of the sheet, whatever part of it is wanted.
+        self._distances, self._area = [CentreDistance(line, sheet.grid) for line in lines], area
         self._reflectances = [layer for layer in layers if layer.key != COUNT]
         self._bytes = {
             layer.key: (byte_layer(layer, settings.byte_scale), byte_table(layer, settings.byte_scale))
@@ -162,11 +169,12 @@ class _Blender:
 
     def block(self, window: Window) -> _Block:
         shape = len(self._order), window.height, window.width
+        on_sheet = Window(window.row + self._area.row, window.col + self._area.col, window.height, window.width)
         counts, distances = np.empty(shape, np.uint16), np.empty(shape, np.float32)
         weight = np.empty(shape, np.uint32)
         self._read(COUNT, window, range(len(counts)), counts)
         for k, line in enumerate(self._lines):
-            distances[k] = self._distances[k].read(window)
+            distances[k] = self._distances[k].read(on_sheet)
             weight[k] = weights(self._settings.blend, distances[k], counts[k], half_swath_km=line.taper_end_km)
         seen = [k for k, count in enumerate(counts) if count.any()]
         given = self._left_to_one(counts, weight)

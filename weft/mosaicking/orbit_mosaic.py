@@ -39,7 +39,13 @@ _REACH_PIXELS = 2
 
 
 def orbit_mosaic(
-    composites: Sequence[SourceProduct], sheet: Sheet, settings: Mosaic, scratch: Path, *, workers: int = 2
+    composites: Sequence[SourceProduct],
+    sheet: Sheet,
+    settings: Mosaic,
+    scratch: Path,
+    *,
+    area: Window | None = None,
+    workers: int = 2,
 ) -> Product | None:
     """One track's composites on one sheet.
 
@@ -56,10 +62,12 @@ def orbit_mosaic(
         sheet: where to.
         settings: the region's mosaic.
         scratch: folder for the files.
+        area: the part of the sheet that is wanted; all of it by default. It is warped in the sheet's own blocks, so its
+            pixels are those of the whole sheet.
         workers: threads that warp, beside one that writes; they do not change the result.
 
     Returns:
-        The product, or None if no pixel of the sheet is valid.
+        The product, or None if no wanted pixel of the sheet is valid.
 
     Raises:
         RequestError: the composites differ in their layers, or the sheet reaches over a pole or outside the domain of
@@ -69,7 +77,8 @@ def orbit_mosaic(
     layers = carried_layers(composites)
     continuous_footprint(sheet.grid)  # refuses what has no footprint
     tasks = math.ceil(_TASKS_PER_WORKER * workers / max(1, len(layers)))
-    strips = list(_strips(sorted(composites, key=lambda composite: composite.id), sheet.grid, tasks))
+    area = area or Window(0, 0, *sheet.grid.shape)
+    strips = list(_strips(sorted(composites, key=lambda composite: composite.id), sheet.grid, area, tasks))
     if not any(block.under for strip in strips for block in strip):
         return None
     # ``count`` first: it tells whether the others are worth the while.
@@ -83,16 +92,17 @@ def orbit_mosaic(
     ):
         for layer in order:
             with ExitStack() as unless_finished:
-                writer = unless_finished.enter_context(LayerWriter(sheet.grid, [layer], scratch))
+                writer = unless_finished.enter_context(LayerWriter(sheet.grid.of_window(area), [layer], scratch))
                 for strip in strips:
                     for block, values in zip(strip, next(made), strict=True):
-                        writer.write(block.window, {layer.key: values})
-                        seen = seen or bool(values.any())
+                        part = values[block.wanted.relative_to(block.window).slices]
+                        writer.write(block.wanted.relative_to(area), {layer.key: part})
+                        seen = seen or bool(part.any())
                 if not seen:
                     return None
                 finished[layer.key] = finisher.submit(_finished, writer)
                 unless_finished.pop_all()
-        return Product(sheet.grid, tuple(finished[layer.key].result() for layer in layers))
+        return Product(sheet.grid.of_window(area), tuple(finished[layer.key].result() for layer in layers))
 
 
 def resampling(composites: Sequence[SourceProduct], sheet: Sheet, settings: Mosaic) -> tuple[Kernel, ...]:
@@ -107,24 +117,29 @@ def resampling(composites: Sequence[SourceProduct], sheet: Sheet, settings: Mosa
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """A window of the sheet and the composites that may reach into it."""
+    """A window of the sheet, the part of it that is wanted, and the composites that may reach into it."""
 
     window: Window
+    wanted: Window
     under: tuple[SourceProduct, ...]
 
 
-def _strips(composites: Sequence[SourceProduct], grid: Grid, count: int) -> Iterator[tuple[_Block, ...]]:
+def _strips(composites: Sequence[SourceProduct], grid: Grid, area: Window, count: int) -> Iterator[tuple[_Block, ...]]:
     """At least ``count`` strips of whole rows of blocks, as far as there are rows, in the order of the blocks."""
-    windows = groupby(grid.blocks(_BLOCK, _BLOCK), key=lambda window: window.row)
-    rows = [tuple(_block(composites, grid, window) for window in row) for _, row in windows]
+    blocks = [
+        _block(composites, grid, window, wanted)
+        for window in grid.blocks(_BLOCK, _BLOCK)
+        if (wanted := window.overlap(area))
+    ]
+    rows = [tuple(row) for _, row in groupby(blocks, key=lambda block: block.window.row)]
     count = min(len(rows), max(count, math.ceil(grid.width * grid.height / _STRIP_PIXELS)))
     for k in range(count):
         yield tuple(chain.from_iterable(rows[k * len(rows) // count : (k + 1) * len(rows) // count]))
 
 
-def _block(composites: Sequence[SourceProduct], grid: Grid, window: Window) -> _Block:
-    target = grid.of_window(window)
-    return _Block(window, tuple(composite for composite in composites if _may_touch(target, composite.grid)))
+def _block(composites: Sequence[SourceProduct], grid: Grid, window: Window, wanted: Window) -> _Block:
+    target = grid.of_window(wanted)
+    return _Block(window, wanted, tuple(composite for composite in composites if _may_touch(target, composite.grid)))
 
 
 def _may_touch(target: Grid, source: Grid) -> bool:

@@ -34,6 +34,17 @@ class Window:
         """Row and column slices into an array of the whole grid."""
         return slice(self.row, self.row + self.height), slice(self.col, self.col + self.width)
 
+    def overlap(self, other: Window) -> Window | None:
+        """The pixels of both windows, None if they share none."""
+        row, col = max(self.row, other.row), max(self.col, other.col)
+        height = min(self.row + self.height, other.row + other.height) - row
+        width = min(self.col + self.width, other.col + other.width) - col
+        return Window(row, col, height, width) if height > 0 and width > 0 else None
+
+    def relative_to(self, other: Window) -> Window:
+        """The same pixels, counted from the first one of another window."""
+        return Window(self.row - other.row, self.col - other.col, self.height, self.width)
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
