@@ -5,7 +5,7 @@ HOME_DIR ?= .weft/demo
 PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo real bench-accuracy bench-compositing bench-mosaic ui test test-services lint lock clean
+.PHONY: help install demo real bench-accuracy bench-compositing bench-mosaic bench-registration ui test test-services lint lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ bench-compositing: .venv/.bench ## the kernels beside their peers, a full tile b
 
 bench-mosaic: .venv/.bench ## a region of 40,000 x 40,000 pixels beside the bare cost of its files, and beside its peers
 	$(BIN)/python -m benchmarks.bench_mosaic
+
+bench-registration: .venv/.bench ## tie points a second beside scikit-image and AROSICS; a pair of 10980 x 10980 to one warped COG
+	$(BIN)/python -m benchmarks.bench_registration
 
 ui: install ## the Dagster UI on the demo region (HOME_DIR=.weft/demo PORT=3000)
 	@test -f $(HOME_DIR)/region.yaml || $(MAKE) demo

@@ -26,6 +26,7 @@ from weft.regions import Region
 from weft.stac import Item
 from weft.stac.calibrated import COLLECTION as CALIBRATED
 from weft.stac.calibrated import scene_from_item
+from weft.stac.coregistration import applied_field, moved_of
 
 COLLECTION = "composites"
 NAME = "tile_composite"
@@ -93,8 +94,9 @@ def _composite(work: _Work, stack: Item | None) -> Item | Nothing:
         return Nothing(f"no scene was found: {calibrated.searched(work.settings, work.unit)}")
     ids = [scene_id for scene_ids in stack["properties"]["weft:observations"] for scene_id in scene_ids]
     items = {item["id"]: item for item in work.shelf.catalogue.search(Search(CALIBRATED, ids=ids))}
+    moved = moved_of(stack)
     observations = [
-        Observation(tuple(scene_from_item(items[scene_id]) for scene_id in scene_ids))
+        Observation(tuple(scene_from_item(items[scene_id]) for scene_id in scene_ids), moved.get(tuple(scene_ids)))
         for scene_ids in stack["properties"]["weft:observations"]
     ]
     settings = work.settings
@@ -118,6 +120,7 @@ def _composite(work: _Work, stack: Item | None) -> Item | Nothing:
             "weft:layers_left_out": list(made.layers_left_out),
             "weft:validity_not_applied": list(made.validity_not_applied),
             **_nbar(made.nbar),
+            **applied_field(stack, made.observations),
         },
     )
 

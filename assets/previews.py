@@ -102,7 +102,8 @@ def _gaps(items: Sequence[Item]) -> dict[str, Any]:
 def _rows(item: Item) -> Iterator[dg.TableRecord]:
     for key, asset in item["assets"].items():
         for found in [band["statistics"] for band in asset.get("bands", ()) if "statistics" in band]:
-            numbers = {name: float(f"{found[name]:.6g}") for name in _STATISTICS if name in found}
+            # Dagster wants the same fields in every row; a layer without a valid pixel has only its share of them.
+            numbers = {name: float(f"{found[name]:.6g}") if name in found else None for name in _STATISTICS}
             yield dg.TableRecord({"item": item["id"], "layer": key, **numbers})
 
 

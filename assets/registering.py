@@ -15,6 +15,7 @@ from resources.archive import SceneArchive
 from resources.archive_item import ArchivedItem
 from weft.errors import IntegrityError, RequestError, SceneRejected
 from weft.fingerprints import fingerprint
+from weft.scenes.hrefs import href_of
 from weft.scenes.scene import Layer, Scene
 from weft.stac import Item
 from weft.stac.calibrated import calibrated_item
@@ -41,7 +42,7 @@ def calibrated(archive: SceneArchive, entry: ArchivedItem, tile_track: str) -> I
         except RequestError as error:
             raise SceneRejected(scene.id, str(error)) from error
         _check_size(scene.id, layer, place)
-        return replace(layer, href=_href_of(place))
+        return replace(layer, href=href_of(place))
 
     mark = fingerprint("calibrated_dataset", VERSION, item=entry.document)
     item = calibrated_item(_with_layers(scene, resolve), fingerprint=mark, tile_track=tile_track)
@@ -72,12 +73,3 @@ def _check_size(scene_id: str, layer: Layer, place: str) -> None:
         raise SceneRejected(
             scene_id, f"its file {Path(place).name} has {size} bytes, its item says {layer.size}; fetch it again"
         )
-
-
-def _href_of(place: str) -> str:
-    """Absolute href of a place that an href policy named."""
-    if place.startswith("/vsicurl/"):
-        return place.removeprefix("/vsicurl/")
-    if place.startswith("/vsis3/"):
-        return f"s3://{place.removeprefix('/vsis3/')}"
-    return Path(place).as_uri()

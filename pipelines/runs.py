@@ -1,7 +1,8 @@
-"""Running the production lane in this process: what the command line and the demo call.
+"""Running jobs in this process: what the command line and the demo call.
 
-Belongs here: which runs carry one period through the lane, and what became of every partition. Not here: printing it
-(``cli``). The runs go through the project's own definitions and instance, so the Dagster UI shows what they did.
+Belongs here: running one job, which of them carry one period through the production lane, and what became of every
+partition. Not here: orders (``orders``), or printing (``cli``). The runs go through the project's own definitions and
+instance, so the Dagster UI shows what they did.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import dagster as dg
 from dagster import DagsterEvent
 
 from assets.partitions import SHEET, TILE_TRACK, TRACK, RegionPartitions, boxes
-from pipelines.jobs import COMPOSITES, JOB_ASSETS, MOSAICS, ORBIT_MOSAICS, region_jobs
+from pipelines.jobs import COMPOSITES, JOB_ASSETS, MOSAICS, ORBIT_MOSAICS, ORDER_JOBS, region_jobs
 from weft.errors import IntegrityError, RequestError, SceneRejected, Unavailable
 from weft.regions import track_of
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:  # Dagster gives it no public name
     from dagster._utils.error import SerializableErrorInfo
 
 _OUR_ERRORS = {kind.__name__ for kind in (RequestError, SceneRejected, Unavailable, IntegrityError)}
-_LANE = [asset for assets in JOB_ASSETS.values() for asset in assets]
+_LANE = [asset for assets in (JOB_ASSETS | ORDER_JOBS).values() for asset in assets]
 # Failures come back in the report; as Dagster logs them, each would be a traceback of a hundred lines on the terminal.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -109,20 +110,45 @@ def materialize(
     """
     report = Report()
     for job, tags in _ranges(partitions, period, _checked(partitions, period, tile_tracks)):
-        result = defs.resolve_job_def(job).execute_in_process(
-            instance=instance, run_config=_QUIET, tags=dict(tags), raise_on_error=False
-        )
-        # Dagster emits the partitions of a range in any order. The events come from the instance, for the result does
-        # not hold those of keys that were finished before the run failed.
-        recorded = instance.get_records_for_run(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-        found = [_partition_report(record.asset_materialization) for record in recorded.records]
-        for partition in sorted(found, key=lambda one: (_LANE.index(one.asset), one.partition)):
-            report.partitions.append(partition)
-            notify(partition)
-        report.failures += [_failure(event) for event in result.all_events if event.is_step_failure]
-        if not result.success:
+        if not run_job(defs, job, tags, instance, report, notify=notify):
             break
     return report
+
+
+def run_job(
+    defs: dg.Definitions,
+    job: str,
+    tags: Mapping[str, str],
+    instance: dg.DagsterInstance,
+    report: Report,
+    *,
+    notify: Callable[[PartitionReport], None] = lambda report: None,
+) -> bool:
+    """Run one job in this process.
+
+    Args:
+        defs: that hold the job.
+        job: its name.
+        tags: that select its partitions.
+        instance: where the run and its events are kept.
+        report: takes what became of every partition, and what failed.
+        notify: called for each partition after the run.
+
+    Returns:
+        Whether nothing failed.
+    """
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=instance, run_config=_QUIET, tags=dict(tags), raise_on_error=False
+    )
+    # Dagster emits the partitions of a range in any order. The events come from the instance, for the result does not
+    # hold those of keys that were finished before the run failed.
+    recorded = instance.get_records_for_run(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    found = [_partition_report(record.asset_materialization) for record in recorded.records]
+    for partition in sorted(found, key=lambda one: (_LANE.index(one.asset), one.partition)):
+        report.partitions.append(partition)
+        notify(partition)
+    report.failures += [_failure(event) for event in result.all_events if event.is_step_failure]
+    return result.success
 
 
 def _checked(partitions: RegionPartitions, period: str, tile_tracks: Sequence[str] | None) -> Sequence[str]:

@@ -4,7 +4,9 @@ Belongs here: the only reading of ``WEFT_*`` and ``DAGSTER_HOME``. Not here: wha
 
 All are optional: ``WEFT_REGION`` region file, ``WEFT_HOME`` folder of local state (``.weft``), ``WEFT_STORE`` and
 ``WEFT_CATALOG`` where products and items are kept (below ``WEFT_HOME``), ``WEFT_SCRATCH`` folder for unfinished files
-(the system's), ``DAGSTER_HOME`` folder of the Dagster instance (below ``WEFT_HOME``).
+(the system's), ``DAGSTER_HOME`` folder of the Dagster instance (below ``WEFT_HOME``), ``WEFT_ALLOW`` folders
+(``file:/data``) and URL prefixes (``https://host/path/``), separated by spaces, from which orders may take datasets
+that are not in the catalogue (none).
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ class Settings:
         catalogue: path or URL of the catalogue.
         scratch: folder for unfinished files; the system's temporary folder if empty.
         dagster: folder of the Dagster instance.
+        allow: folders and URL prefixes from which orders may take datasets that are not in the catalogue.
     """
 
     region: Path
@@ -35,6 +38,7 @@ class Settings:
     catalogue: str
     scratch: str
     dagster: Path
+    allow: tuple[str, ...] = ()
 
     @classmethod
     def of_home(cls, home: Path, region: Path | None = None) -> Self:
@@ -59,6 +63,7 @@ class Settings:
             catalogue=os.environ.get("WEFT_CATALOG") or below.catalogue,
             scratch=os.environ.get("WEFT_SCRATCH") or below.scratch,
             dagster=Path(os.environ.get("DAGSTER_HOME") or below.dagster).absolute(),
+            allow=tuple(os.environ.get("WEFT_ALLOW", "").split()),
         )
 
 

@@ -23,7 +23,7 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from pystac_client.warnings import PystacClientWarning
 
-from resources.archive_item import ArchivedItem, Extent
+from resources.archive_item import ArchivedItem, Extent, parse_json
 from weft.errors import RequestError, Unavailable, WeftError
 from weft.periods import TimeWindow
 
@@ -181,6 +181,17 @@ def _tile_filter(client: Client, sample: dict[str, Any], tile: str) -> dict[str,
         tests = [{"op": "in", "args": [{"property": name}, values]} for name, values in wanted.items()]
         return {"filter": {"op": "and", "args": tests}, "filter_lang": "cql2-json"}
     return {}
+
+
+def read_item(url: str) -> ArchivedItem:
+    """One STAC item by its own address, which the caller has allowed; no redirect is followed.
+
+    Raises:
+        RequestError: there is no such item.
+        Unavailable: the server does not answer.
+    """
+    with _translated(url):
+        return ArchivedItem.of(parse_json(_GuardedIO(url).request(url).encode()), url.rsplit("/", 1)[-1], url)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import order_scenes
 from tests.demonstration import Demo, run_demo
 from weft.simulation import simulate
 
@@ -33,3 +34,9 @@ def tiny_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def demo(tiny_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """A finished `weft demo`; add nothing to its catalogue, for other tests count what is in it."""
     return run_demo(tiny_archive, tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> order_scenes.Datasets:
+    """Three simulated datasets with known displacements; do not change them."""
+    return order_scenes.simulate(tmp_path_factory.mktemp("datasets"))

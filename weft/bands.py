@@ -1,12 +1,19 @@
-"""Common Band Names (CBN): one name for the same part of the spectrum, whatever the mission calls it.
+"""Common Band Names (CBN): one name for the same measurement, whatever the mission calls it.
 
-Belongs here: the table of names with wavelengths and each mission's own labels. Not here: scale and offset, which come
-from a product's metadata.
+Belongs here: the table of names with wavelengths, each mission's own labels, and the names of radar bands. Not here:
+scale and offset, which come from a product's metadata.
+
+Optical bands carry STAC's ``eo:common_name``. A radar band is sigma nought in decibels of one frequency band and one
+polarisation, ``s0_db_<band>_<polarisation>``: ``s0_db_c_vv``, as in the ESA Charter Mapper's calibrated datasets.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Literal
+
+Modality = Literal["optical", "radar"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,23 @@ BANDS: dict[str, Band] = {
     )
 }
 
+# Centres of the ranges in the table of common names of the STAC electro-optical extension 2.0; the thermal ones are
+# those of Landsat 8 TIRS.
+COMMON_NAMES: dict[str, Band] = BANDS | {
+    band.cbn: band
+    for band in (
+        Band("pan", "Panchromatic", 0.600, 0.200),
+        Band("green05", "Green 0.53 um", 0.530, 0.040),
+        Band("yellow", "Yellow", 0.600, 0.040),
+        Band("rededge", "Red edge", 0.730, 0.120),
+        Band("cirrus", "Cirrus", 1.375, 0.030),
+        Band("lwir", "Thermal infrared", 11.450, 2.100),
+        Band("lwir11", "Thermal infrared 11 um", 10.900, 0.590),
+        Band("lwir12", "Thermal infrared 12 um", 12.005, 1.010),
+    )
+}
+"""Every optical name an order may use: the bands of production, :data:`BANDS`, and those of other missions."""
+
 SENTINEL2: dict[str, str] = {
     "B01": "coastal",
     "B02": "blue",
@@ -60,3 +84,39 @@ SENTINEL2: dict[str, str] = {
     "B12": "swir22",
 }
 """Sentinel-2 MSI band label to CBN."""
+
+_FREQUENCIES = ("p", "l", "s", "c", "x", "ku", "k", "ka")
+_POLARISATIONS = ("vv", "hh", "vh", "hv")
+_RADAR = re.compile(rf"s0_db_(?P<frequency>{'|'.join(_FREQUENCIES)})_(?P<polarisation>{'|'.join(_POLARISATIONS)})")
+_POLARISED = re.compile(rf"(?:.*_)?(?P<polarisation>{'|'.join(_POLARISATIONS)})(?:_.*)?")
+
+
+def radar_name(frequency: str, polarisation: str) -> str:
+    """Common Band Name of sigma nought in dB: ``s0_db_c_vv`` of ``C`` and ``VV``.
+
+    Raises:
+        ValueError: STAC knows no such frequency band or polarisation.
+    """
+    name = f"s0_db_{frequency.lower()}_{polarisation.lower()}"
+    if not _RADAR.fullmatch(name):
+        raise ValueError(
+            f"there is no radar band {frequency!r} {polarisation!r}; bands are {', '.join(_FREQUENCIES)}, "
+            f"polarisations {', '.join(_POLARISATIONS)}"
+        )
+    return name
+
+
+def is_common_name(name: str) -> bool:
+    """Whether a name is a Common Band Name, optical or radar."""
+    return name in COMMON_NAMES or _RADAR.fullmatch(name) is not None
+
+
+def polarisation(name: str) -> str | None:
+    """``vv`` of ``s0_db_c_vv``, and of the ``VV`` or ``vv_mean`` of other catalogues; None of an optical band."""
+    found = _POLARISED.fullmatch(name.lower())
+    return found["polarisation"] if found else None
+
+
+def modality(name: str) -> Modality:
+    """What kind of sensor measured a band, as far as its name tells: radar if it has a polarisation."""
+    return "optical" if polarisation(name) is None else "radar"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import reprlib
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 import pyproj
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_TILE_TRACKS",
     "TILE_TRACK",
     "Composite",
+    "Coregistration",
     "Mosaic",
     "Normalisation",
     "Region",
@@ -58,9 +60,41 @@ class Archive(Strict):
 
 
 class Coregistration(Strict):
-    """How scenes are brought onto their reference; ``none`` trusts the provider's geolocation."""
+    """How the observations of a tile are brought onto one of them before they are composited.
 
-    method: Literal["none"] = "none"
+    Attributes:
+        method: ``none`` trusts the provider's geolocation, ``phase`` compares values, ``multimodal`` the directions of
+            edges.
+        reference: the observation that keeps its geolocation: ``auto`` takes a clear one in the middle of the period,
+            a date the usable one nearest to it.
+        band: Common Band Name of the band that is compared; red if it is among the region's bands, else the first.
+        resampling: how displaced bands are interpolated.
+        template: edge of the compared windows in pixels; 64 for ``phase`` and 101 for ``multimodal`` if None.
+        max_shift: largest displacement along an axis that is looked for, pixels.
+        max_ce90: largest circle, in pixels, that may hold 90 % of what is left at points that were held out.
+    """
+
+    method: Literal["none", "phase", "multimodal"] = "none"
+    reference: Literal["auto"] | date = "auto"
+    band: str | None = None
+    # Spelled out, for the modules that name these kernels load their compiler.
+    resampling: Literal["nearest", "bilinear", "cubic", "lanczos"] = "cubic"
+    template: Annotated[int, Field(ge=16, le=512)] | None = None
+    max_shift: Annotated[int, Field(ge=2, le=128)] = 8
+    max_ce90: Annotated[float, Field(gt=0, le=10)] = 1.0
+
+    @model_validator(mode="after")
+    def _with_a_method(self) -> Coregistration:
+        given = sorted(self.model_fields_set - {"method"})
+        if self.method == "none" and given:
+            raise ValueError(
+                f"{', '.join(given)}: only with a method; set it to phase or multimodal, or remove the rest"
+            )
+        return self
+
+    def parts(self) -> dict[str, Any]:
+        """What a fingerprint is made of: of a method, every setting."""
+        return {"method": "none"} if self.method == "none" else self.model_dump(mode="json")
 
 
 class Normalisation(Strict):
@@ -216,6 +250,10 @@ class Region(Strict):
     def _consistent(self) -> Region:
         try:
             periods.window(self.calendar, self.start)
+            if self.coregistration.band not in (None, *self.bands):
+                raise ValueError(
+                    f"coregistration.band {self.coregistration.band} is not among the bands {list(self.bands)}"
+                )
             for method, needed in self.composite.needed_bands().items():
                 if lacking := [band for band in needed if band not in self.bands]:
                     raise ValueError(f"composite method {method} needs {lacking}, which are not among the bands")

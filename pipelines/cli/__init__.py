@@ -13,7 +13,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from pipelines.cli import catalog, demo, region, simulate
+from pipelines.cli import catalog, composite, coregister, demo, region, simulate, stack
 from pipelines.cli.console import errors
 from weft.errors import RequestError, WeftError
 
@@ -26,6 +26,9 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
+app.command("stack")(stack.stack)
+app.command("composite")(composite.composite)
+app.command("coregister")(coregister.coregister)
 app.add_typer(region.app, name="region")
 app.add_typer(catalog.app, name="catalog")
 

@@ -16,7 +16,7 @@ from dagster._core.workspace.load_target import ModuleTarget
 
 from pipelines.definitions import build_defs
 from pipelines.instance import open_instance
-from pipelines.jobs import JOB_ASSETS, region_jobs
+from pipelines.jobs import JOB_ASSETS, ORDER_JOBS, region_jobs
 from pipelines.settings import Settings
 from weft.errors import RequestError
 from weft.regions import load
@@ -25,6 +25,11 @@ ROOT = Path(__file__).resolve().parents[2]
 THROUGH_LEVELS = {
     ("orbit_mosaic", "track_levels"): dg.MultiToSingleDimensionPartitionMapping,
     ("track_levels", "mosaic"): dg.MultiToSingleDimensionPartitionMapping,
+}
+OF_ORDERS = {
+    ("order_inputs", "coregistered_stack"): dg.IdentityPartitionMapping,
+    ("coregistered_stack", "expression_bands"): dg.IdentityPartitionMapping,
+    ("order_inputs", "composite_order"): dg.IdentityPartitionMapping,
 }
 
 
@@ -58,31 +63,34 @@ def test_every_partitioned_edge_keeps_its_mapping_in_a_host_process(
         ("mosaic", "mosaic_expressions"): dg.IdentityPartitionMapping,
         ("mosaic", "region_mosaic"): dg.MultiToSingleDimensionPartitionMapping,
         **(THROUGH_LEVELS if levels else {}),
+        **OF_ORDERS,
     }
     (mapping,) = tracks.values()
     by_place = mapping.downstream_mappings_by_upstream_dimension["tile_track"].partition_mapping
     assert by_place.downstream_partition_keys_by_upstream_partition_key["R051_31UES"] == "R051"
 
 
-def test_every_asset_takes_ranges_tries_again_and_belongs_to_its_region(region_file: Path) -> None:
+def test_every_asset_takes_ranges_tries_again_and_belongs_to_its_region_or_to_orders(region_file: Path) -> None:
     defs = build_defs(Settings.of_home(region_file.parent, region_file))
     for asset in defs.resolve_asset_graph().assets_defs:
         if not asset.is_executable or not asset.keys:
             continue
-        assert asset.key.path[0] == "tiny"
-        assert asset.backfill_policy == dg.BackfillPolicy.multi_run(50)
+        keys_per_run = {"tiny": 50, "orders": 1}[asset.key.path[0]]
+        assert asset.backfill_policy == dg.BackfillPolicy.multi_run(keys_per_run)
         assert asset.op.retry_policy is not None
         assert asset.op.retry_policy.max_retries >= 1
 
 
-def test_only_composites_are_stopped_by_their_checks(region_file: Path) -> None:
+def test_only_composites_and_ordered_stacks_are_stopped_by_their_checks(region_file: Path) -> None:
     defs = build_defs(Settings.of_home(region_file.parent, region_file))
     blocking = {
         (key.asset_key.path[-1], key.name)
         for key in defs.resolve_asset_graph().asset_check_keys
         if defs.resolve_asset_graph().get(key).blocking
     }
-    assert blocking == {("tile_composite", "stored_bytes"), ("tile_composite", "valid_stac")}
+    assert blocking == {
+        (asset, check) for asset in ("tile_composite", "coregistered_stack") for check in ("stored_bytes", "valid_stac")
+    }
 
 
 @pytest.mark.parametrize("levels", [False, True])
@@ -90,19 +98,22 @@ def test_every_asset_is_in_the_jobs_and_what_follows_is_automated(levels: bool, 
     document = yaml.safe_load(region_file.read_text())
     region_file.write_text(yaml.safe_dump(document | {"normalisation": {"levels": levels}}))
     graph = build_defs(Settings.of_home(region_file.parent, region_file)).resolve_asset_graph()
-    made = {key.path[-1] for key in graph.executable_asset_keys}
+    lane = {key for key in graph.executable_asset_keys if key.path[0] == "tiny"}
+    made = {key.path[-1] for key in lane}
     jobs = region_jobs(load(region_file))
     carried = [asset for job in jobs for asset in JOB_ASSETS[job]]
     assert sorted(carried) == sorted(made)
     assert ("track_levels" in made) == levels
     # In the order of the jobs everything comes after what it is made of.
-    for key in graph.executable_asset_keys:
-        for parent in graph.get(key).parent_keys & graph.executable_asset_keys:
+    for key in lane:
+        for parent in graph.get(key).parent_keys & lane:
             assert carried.index(parent.path[-1]) < carried.index(key.path[-1])
     started = {"calibrated_datasets", "scene_stack", "tile_composite"}
     assert {
         key.path[-1] for key in graph.executable_asset_keys if graph.get(key).automation_condition
-    } == made - started
+    } == made - started, "what is ordered is made when it is ordered"
+    ordered = {key.path[-1] for key in graph.executable_asset_keys - lane}
+    assert ordered == {asset for assets in ORDER_JOBS.values() for asset in assets}
 
 
 def test_everything_that_starts_work_by_itself_is_off_until_someone_turns_it_on(region_file: Path) -> None:
@@ -110,6 +121,7 @@ def test_everything_that_starts_work_by_itself_is_off_until_someone_turns_it_on(
     assert {one.name: one.default_status.value for one in repository.sensor_defs} == {
         "new_archive_items": "STOPPED",
         "mosaics_follow_composites": "STOPPED",
+        "order_inbox": "STOPPED",
     }
     assert {one.name: one.default_status.value for one in repository.schedule_defs} == {"closed_period": "STOPPED"}
 

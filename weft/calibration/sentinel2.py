@@ -24,7 +24,9 @@ from weft.bands import BANDS
 REFLECTANCE_SCALE = 0.0001
 """Reflectance of one stored unit, everywhere in Weft."""
 
-_EDGE_VALUE = 1
+EDGE_VALUE = 1
+"""Largest stored number that is an edge value."""
+
 _MOST = 65535
 _DARK_WATER_UM = 0.6
 
@@ -79,10 +81,10 @@ def _observe(
             row = numbers[b, y]
             if may_be_zero[b]:
                 for x in range(width):
-                    kept[x] = kept[x] & ((row[x] > _EDGE_VALUE) | wet[x])
+                    kept[x] = kept[x] & ((row[x] > EDGE_VALUE) | wet[x])
             else:
                 for x in range(width):
-                    kept[x] = kept[x] & (row[x] > _EDGE_VALUE)
+                    kept[x] = kept[x] & (row[x] > EDGE_VALUE)
             gain, shift = gains[b], shifts[b]
             if not whole[b]:
                 for x in range(width):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from weft.calibration.sentinel2 import BandCalibration, observe
+from weft.calibration.sentinel2 import EDGE_VALUE, BandCalibration, observe
 from weft.calibration.validity import clear, halo, labelled, limits_of
 from weft.compositing.nadir import has_angles, normalise
 from weft.compositing.observations import Observation
@@ -26,6 +26,7 @@ from weft.compositing.reduce import Block
 from weft.errors import SceneRejected
 from weft.rasters.gdal import environment
 from weft.rasters.grid import Grid, Window
+from weft.rasters.moving import MovedReader
 from weft.rasters.reading import SceneReader
 from weft.rasters.values import physical
 from weft.scenes.scene import Layer, Scene
@@ -67,6 +68,8 @@ class BlockReader:
             held += 2 * len(self._recipe.bands)
         # What a coarser band is repeated from.
         held += 2
+        if any(observation.moved for observation in self._observations):
+            held += MovedReader.bytes_reading
         # Four angles and four kernels as float64, should the archive's angles be as fine as its bands.
         return held + (64 if self._recipe.nbar else 0)
 
@@ -120,7 +123,8 @@ class BlockReader:
             raise SceneRejected(scene.id, "it has no classification layer to decide validity from")
         reader, validity, observed = self._readers[scene.id], self._recipe.validity, place.block.valid[place.time]
         margin = halo(validity, self._grid)
-        classes = reader.labels(scene.classes.layer, window, margin).astype(np.uint8, copy=False)
+        classes = reader.labels(scene.classes.layer, window, margin, unobserved=scene.classes.nodata_class)
+        classes = classes.astype(np.uint8, copy=False)
         valid: npt.NDArray[np.bool_] = clear(
             classes, validity, nodata_class=scene.classes.nodata_class, grid=self._grid
         )
@@ -136,8 +140,7 @@ class BlockReader:
         stack = place.block.stack[place.time]
         joined = observed.any()  # by an earlier granule, whose pixels must stay
         numbers = np.empty(stack.shape, np.uint16) if joined else stack
-        for index, band in enumerate(bands):
-            reader.numbers(scene.bands[band], window, numbers[index])
+        reader.numbers([scene.bands[band] for band in bands], window, numbers, EDGE_VALUE)
         observe(numbers, valid, water, [BandCalibration(b, scene.bands[b].scale, scene.bands[b].offset) for b in bands])
         if joined:
             np.copyto(stack, numbers, where=valid)

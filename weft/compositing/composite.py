@@ -37,6 +37,7 @@ from weft.errors import RequestError, SceneRejected
 from weft.rasters.cog import LayerWriter
 from weft.rasters.gdal import environment
 from weft.rasters.grid import Window
+from weft.rasters.moving import MovedReader
 from weft.rasters.parking import Parking
 from weft.rasters.product import Product, Rejected
 from weft.rasters.reading import Place, SceneReader
@@ -85,6 +86,7 @@ def composite(
     memory_bytes: int = 1 << 30,
     threads: int | None = None,
     block: tuple[int, int] | None = None,
+    area: Window | None = None,
     progress: Progress | None = None,
 ) -> Composited:
     """Composite the observations of one tile.
@@ -98,6 +100,8 @@ def composite(
         memory_bytes: budget of the process; decides the block size.
         threads: threads to decode and reduce with; all that numba was given by default.
         block: rows and columns of a block; derived from the budget and the files' own blocks by default.
+        area: the part of the tile that is wanted, in pixels of its grid at the recipe's resolution; all of it by
+            default. Its pixels are those of the whole tile's composite.
         progress: called after each block.
 
     Returns:
@@ -115,7 +119,7 @@ def composite(
     remaining = tuple(sorted(observations, key=lambda one: (one.acquired, one.scene_ids), reverse=True))
     rejected: list[Rejected] = []
     while remaining:
-        job = _Job(remaining, recipe, place, Parking(scratch), threads or numba.get_num_threads())
+        job = _Job(remaining, recipe, place, Parking(scratch), threads or numba.get_num_threads(), area)
         try:
             with environment():
                 windows = list(job.grid.blocks(*block)) if block else job.windows(memory_bytes)
@@ -140,7 +144,7 @@ def composite(
 
 def _without(observations: Sequence[Observation], scene_id: str) -> tuple[Observation, ...]:
     kept = (
-        Observation(tuple(scene for scene in observation.scenes if scene.id != scene_id))
+        replace(observation, scenes=tuple(scene for scene in observation.scenes if scene.id != scene_id))
         for observation in observations
     )
     return tuple(observation for observation in kept if observation.scenes)
@@ -150,20 +154,33 @@ class _Job:
     """One pass over the blocks with a fixed set of observations."""
 
     def __init__(
-        self, observations: tuple[Observation, ...], recipe: Recipe, place: Place, parking: Parking, threads: int
+        self,
+        observations: tuple[Observation, ...],
+        recipe: Recipe,
+        place: Place,
+        parking: Parking,
+        threads: int,
+        area: Window | None,
     ) -> None:
         self.scenes = [scene for observation in observations for scene in observation.scenes]
         self.recipe = recipe
         self.threads = threads
         self.days = [(observation.acquired - _EPOCH).days for observation in observations]
         self.grid = self.scenes[0].geolocation.at_resolution(recipe.resolution)
+        self.area = area or Window(0, 0, *self.grid.shape)
         wanted = recipe.composite.extra_layers
         self.left_out = not_in(self.scenes, wanted)
         extra = [key for key in wanted if key not in self.left_out]
         self.layers = composite_layers(recipe, extra)
         self.parking = parking
         keep_open = _FILES // len(self.scenes)
-        self.readers = {scene.id: SceneReader(scene.id, self.grid, place, parking, keep_open) for scene in self.scenes}
+        self.readers = {
+            scene.id: MovedReader(scene.id, self.grid, place, parking, keep_open, observation.moved)
+            if observation.moved
+            else SceneReader(scene.id, self.grid, place, parking, keep_open)
+            for observation in observations
+            for scene in observation.scenes
+        }
         self.blocks = BlockReader(observations, recipe, self.grid, self.readers)
         self.provenance = ProvenanceReader(observations, extra, self.readers)
 
@@ -204,6 +221,7 @@ class _Job:
         passing = max(
             4 * len(settings.percentiles) if "percentiles" in settings.methods else 0,
             4 * len(self.recipe.bands) + 12 if "geomedian" in settings.methods else 0,
+            0 if settings.preference == "standard" else 3 * len(self.days),  # masks of all observations
         )
         # Never all at once: a block is read, then reduced, then its layers are completed and written without it.
         return max(
@@ -214,16 +232,18 @@ class _Job:
 
     def run(self, scratch: Path, windows: Sequence[Window], progress: Progress | None) -> Product:
         numba.set_num_threads(min(self.threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+        grid = self.grid.of_window(self.area)
+        wanted = [part for window in windows if (part := window.overlap(self.area))]
         with (
-            LayerWriter(self.grid, self.layers, scratch) as writer,
+            LayerWriter(grid, self.layers, scratch) as writer,
             ThreadPoolExecutor(self.threads) as pool,
         ):
-            for done, window in enumerate(windows, start=1):
-                writer.write(window, self._layers_of(window, pool), pool)
+            for done, window in enumerate(wanted, start=1):
+                writer.write(window.relative_to(self.area), self._layers_of(window, pool), pool)
                 if progress:
-                    progress(done, len(windows))
+                    progress(done, len(wanted))
             self.close()  # writing COGs takes memory of its own
-            return Product(self.grid, writer.finish(workers=self.threads))
+            return Product(grid, writer.finish(workers=self.threads))
 
     def _layers_of(self, window: Window, pool: ThreadPoolExecutor) -> dict[str, npt.NDArray[Any]]:
         # The stack lives no longer than this call, or two of them would be alive while the next block is read.

@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 
 from weft.errors import RequestError
 from weft.rasters.grid import Grid
+from weft.rasters.moving import Moved
 from weft.rasters.product import Rejected
 from weft.scenes.scene import Scene
 
@@ -34,9 +35,15 @@ _PASS = timedelta(hours=6)
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One pass over one tile: the granules it was cut into, in the order in which a pixel is looked for."""
+    """One pass over one tile.
+
+    Attributes:
+        scenes: the granules it was cut into, in the order in which a pixel is looked for.
+        moved: where their pixels really lie; None if it is where their geolocation says.
+    """
 
     scenes: tuple[Scene, ...]
+    moved: Moved | None = None
 
     @property
     def acquired(self) -> datetime:

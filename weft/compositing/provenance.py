@@ -21,6 +21,7 @@ from weft.compositing.layers import EXTRA
 from weft.compositing.observations import Observation
 from weft.rasters.gdal import environment
 from weft.rasters.grid import Window
+from weft.rasters.moving import MovedReader
 from weft.rasters.product import LayerSpec
 from weft.rasters.reading import SceneReader
 from weft.rasters.values import physical
@@ -58,7 +59,10 @@ class ProvenanceReader:
     @property
     def bytes_decoding(self) -> int:
         """Memory that each thread of :meth:`read` takes besides its result, for each pixel of the window."""
-        return 32 if self._keys else 0
+        if not self._keys:
+            return 0
+        moved = any(observation.moved for observation in self._observations)
+        return 32 + (MovedReader.bytes_reading if moved else 0)
 
     def read(
         self,

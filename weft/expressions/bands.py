@@ -1,7 +1,7 @@
 """Expression bands: band arithmetic over the layers of a published product.
 
-Belongs here: running named expressions block by block over every statistic of a mosaic. Not here: the language
-(``grammar``), or which expressions are made (region file, orders).
+Belongs here: what is read and written for every statistic of a mosaic. Not here: the language (``grammar``), evaluating
+it block by block (``streaming``), or which expressions are made (region file, orders).
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import rasterio
 from rasterio.windows import Window as RasterioWindow
 
 from weft.errors import RequestError
-from weft.expressions.grammar import Expression, parse
-from weft.rasters.cog import COG_BLOCK, LayerWriter
+from weft.expressions.expression import Expression
+from weft.expressions.grammar import parse
+from weft.expressions.streaming import evaluate_grid
+from weft.rasters.cog import LayerWriter
 from weft.rasters.gdal import decoding, environment, open_raster
-from weft.rasters.grid import Window
+from weft.rasters.grid import Grid, Window
 from weft.rasters.product import LayerSpec, Product, SourceLayer, SourceProduct
 from weft.rasters.values import physical
 
@@ -30,7 +32,7 @@ def expression_bands(source: SourceProduct, expressions: Mapping[str, str], scra
     """Evaluate expressions over each statistic of a product, e.g. ``ndvi_p50`` over ``nir_p50`` and ``red_p50``.
 
     An expression of percentiles is not the percentile of the expression: the layer titles say "of the p50 mosaic".
-    Memory is that of one block of the bands of one statistic, whatever the size of the product.
+    Memory is that of a few blocks of the bands of one statistic, whatever the size of the product.
 
     Args:
         source: a published product; its layers that have a band and a statistic are read, as physical values.
@@ -45,34 +47,26 @@ def expression_bands(source: SourceProduct, expressions: Mapping[str, str], scra
         UnreadableRaster: a layer of the source cannot be read.
     """
     steps = [_step(source.id, *item, expressions) for item in _bands_by_statistic(source).items()]
-    outputs = [output for step in steps for output in step.outputs]
-    if not outputs:
+    if not any(step.expressions for step in steps):
         raise RequestError(
             f"{source.id} has {len(steps)} statistics of bands and {len(expressions)} expressions are asked for; "
             f"both must be there to make expression bands"
         )
-    found = False
     with environment(), ExitStack() as stack:
-        writer = stack.enter_context(LayerWriter(source.grid, outputs, scratch))
-        datasets = {
-            layer.path: stack.enter_context(open_raster(layer.path)) for step in steps for layer in step.bands.values()
-        }
-        for window in source.grid.blocks(COG_BLOCK, COG_BLOCK):
-            values: dict[str, npt.NDArray[np.float32]] = {}
-            for step in steps:
-                bands = {name: _read(datasets[layer.path], layer.layer, window) for name, layer in step.bands.items()}
-                values |= {layer.key: expression.evaluate(bands) for layer, expression in step.outputs.items()}
-            found = found or not all(np.isnan(block).all() for block in values.values())
-            writer.write(window, values)
-        return Product(source.grid, writer.finish()) if found else None
+        writers = [stack.enter_context(LayerWriter(source.grid, step.layers, scratch)) for step in steps]
+        found = [_evaluate(step, source.grid, writer, scratch) for step, writer in zip(steps, writers, strict=True)]
+        if not any(found):
+            return None
+        return Product(source.grid, tuple(file for writer in writers for file in writer.finish()))
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What is read and made for one statistic; ``bands`` holds only those that the expressions use."""
+    """What is read and made for one statistic: key of an output to its expression, and one layer each."""
 
     bands: Mapping[str, SourceLayer]
-    outputs: Mapping[LayerSpec, Expression]
+    expressions: Mapping[str, Expression]
+    layers: tuple[LayerSpec, ...]
 
 
 def _bands_by_statistic(source: SourceProduct) -> dict[str, dict[str, SourceLayer]]:
@@ -84,19 +78,41 @@ def _bands_by_statistic(source: SourceProduct) -> dict[str, dict[str, SourceLaye
 
 
 def _step(source: str, statistic: str, bands: Mapping[str, SourceLayer], expressions: Mapping[str, str]) -> _Step:
-    outputs = {}
+    parsed = {}
     for name, text in expressions.items():
         expression = parse(text)
         missing = sorted(expression.names - set(bands))
         if missing or not expression.names:
             wrong = f"needs {missing}" if missing else "uses no band"
             raise RequestError(f"expression {name} {wrong}; the {statistic} layers of {source} are {sorted(bands)}")
-        outputs[_layer(name, statistic)] = expression
-    used = {name for expression in outputs.values() for name in expression.names}
-    return _Step({name: bands[name] for name in sorted(used)}, outputs)
+        parsed[name] = expression
+    layers = {name: _layer(name, statistic, expression) for name, expression in parsed.items()}
+    return _Step(bands, {layers[name].key: expression for name, expression in parsed.items()}, tuple(layers.values()))
 
 
-def _layer(name: str, statistic: str) -> LayerSpec:
+def _evaluate(step: _Step, grid: Grid, writer: LayerWriter, scratch: Path) -> bool:
+    """Write every block; whether any pixel has a value."""
+    found = False
+    with ExitStack() as stack:
+        names = frozenset().union(*(expression.names for expression in step.expressions.values()))
+        datasets = {name: stack.enter_context(open_raster(step.bands[name].path)) for name in sorted(names)}
+
+        def write(window: Window, values: Mapping[str, npt.NDArray[np.float32]]) -> None:
+            nonlocal found
+            found = found or not all(np.isnan(block).all() for block in values.values())
+            writer.write(window, values)
+
+        evaluate_grid(
+            step.expressions,
+            lambda name, window: _read(datasets[name], step.bands[name].layer, window),
+            grid,
+            write=write,
+            scratch=scratch,
+        )
+    return found
+
+
+def _layer(name: str, statistic: str, expression: Expression) -> LayerSpec:
     return LayerSpec(
         key=f"{name}_{statistic}",
         title=f"{name.upper()} of the {statistic} mosaic",
@@ -104,6 +120,7 @@ def _layer(name: str, statistic: str) -> LayerSpec:
         nodata=math.nan,
         unit="1",
         statistic=statistic,
+        categorical=expression.categorical,
     )
 
 

@@ -1,12 +1,13 @@
-"""The allow-list: every function an expression may call, with its arity and its meaning.
+"""The functions of one pixel, with their arity and their meaning.
 
-Belongs here: one table entry per function and the rules of nodata. Not here: reading text (``grammar``).
+Belongs here: one table entry per function and the rules of nodata. Not here: reading text (``grammar``) or functions of
+a pixel's neighbourhood (``filters``, ``components``).
 
 Values are float64 arrays or scalars in which NaN means nodata; truth is 1, falsehood 0, and any number but 0 counts as
 true. Nodata propagates: a function of nodata is nodata, comparisons and logic included. The exceptions are ``isnan``,
 which asks, and ``where``, which ignores the branch it does not take. A result that is no finite number (division by
-zero, logarithm of a negative number, overflow) is nodata. All functions work on one pixel at a time: ``(mean a b)`` is
-the mean of two bands at each pixel, so that the result cannot depend on how the raster is cut into blocks.
+zero, logarithm of a negative number, overflow) is nodata. All work on one pixel at a time: ``(mean a b)`` is the mean
+of two bands at each pixel, so that the result cannot depend on how the raster is cut into blocks.
 """
 
 from __future__ import annotations
@@ -24,29 +25,20 @@ Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
-    """One entry of the allow-list.
+class Signature:
+    """How a function is called, whatever it does.
 
     Attributes:
         name: as written in an expression.
         usage: an example call, for error messages.
-        apply: takes and gives float64 arrays or scalars that broadcast against each other.
         least: fewest arguments.
         most: most arguments, None for any number.
-        tables: positions (from 0) of arguments that are constant tables, ``(asarray 0 0.5 1)``.
     """
 
     name: str
     usage: str
-    apply: Callable[..., Values]
     least: int
     most: int | None
-    tables: tuple[int, ...] = ()
-
-    def __call__(self, *arguments: Values) -> Values:
-        """Apply; results that are not finite become NaN. Meant to run where NumPy's warnings are off."""
-        result = np.asarray(self.apply(*arguments), np.float64)
-        return np.where(np.isfinite(result), result, np.nan)
 
     @property
     def arity(self) -> str:
@@ -54,6 +46,29 @@ class Function:
         if self.most is None:
             return f"{self.least} or more arguments"
         return f"{self.least} argument{'s' if self.least > 1 else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Function(Signature):
+    """A function of one pixel.
+
+    Attributes:
+        apply: takes and gives float64 arrays or scalars that broadcast against each other.
+        tables: positions (from 0) of arguments that are constant tables, ``(asarray 0 0.5 1)``.
+    """
+
+    apply: Callable[..., Values]
+    tables: tuple[int, ...] = ()
+
+    def __call__(self, *arguments: Values) -> Values:
+        """Apply; results that are not finite become NaN. Meant to run where NumPy's warnings are off."""
+        return finite(self.apply(*arguments))
+
+
+def finite(values: npt.ArrayLike) -> Values:
+    """As float64 with NaN for what is no finite number."""
+    numbers = np.asarray(values, np.float64)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _fold(operation: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -107,37 +122,37 @@ FUNCTIONS: MappingProxyType[str, Function] = MappingProxyType(
     {
         function.name: function
         for function in (
-            Function("+", "(+ a b ...)", _fold(np.add), 1, None),
-            Function("-", "(- a b ...) or (- a)", _minus, 1, None),
-            Function("*", "(* a b ...)", _fold(np.multiply), 1, None),
-            Function("/", "(/ a b ...)", _fold(np.divide), 2, None),
-            Function("pow", "(pow base exponent)", _propagating(np.power), 2, 2),
-            Function("<", "(< a b)", _propagating(np.less), 2, 2),
-            Function("<=", "(<= a b)", _propagating(np.less_equal), 2, 2),
-            Function(">", "(> a b)", _propagating(np.greater), 2, 2),
-            Function(">=", "(>= a b)", _propagating(np.greater_equal), 2, 2),
-            Function("==", "(== a b)", _propagating(np.equal), 2, 2),
-            Function("!=", "(!= a b)", _propagating(np.not_equal), 2, 2),
-            Function("and", "(and a b ...)", _propagating(_fold(np.logical_and)), 2, None),
-            Function("or", "(or a b ...)", _propagating(_fold(np.logical_or)), 2, None),
-            Function("not", "(not a)", _propagating(np.logical_not), 1, 1),
-            Function("where", "(where condition then otherwise)", _where, 3, 3),
-            Function("clip", "(clip a low high)", _clip, 3, 3),
-            Function("min", "(min a b ...)", _fold(np.minimum), 2, None),
-            Function("max", "(max a b ...)", _fold(np.maximum), 2, None),
-            Function("mean", "(mean a b ...)", _across(np.mean), 2, None),
-            Function("median", "(median a b ...)", _across(np.median), 2, None),
-            Function("std", "(std a b ...)", _across(np.std), 2, None),
-            Function("abs", "(abs a)", np.abs, 1, 1),
-            Function("sqrt", "(sqrt a)", np.sqrt, 1, 1),
-            Function("exp", "(exp a)", np.exp, 1, 1),
-            Function("log", "(log a)", np.log, 1, 1),
-            Function("log10", "(log10 a)", np.log10, 1, 1),
-            Function("norm_diff", "(norm_diff a b)", _norm_diff, 2, 2),
-            Function("db", "(db a)", _db, 1, 1),
-            Function("linear", "(linear a)", _linear, 1, 1),
-            Function("isnan", "(isnan a)", np.isnan, 1, 1),
-            Function("interp", "(interp a (asarray 0 1) (asarray 0 255))", _interp, 3, 3, tables=(1, 2)),
+            Function("+", "(+ a b ...)", 1, None, _fold(np.add)),
+            Function("-", "(- a b ...) or (- a)", 1, None, _minus),
+            Function("*", "(* a b ...)", 1, None, _fold(np.multiply)),
+            Function("/", "(/ a b ...)", 2, None, _fold(np.divide)),
+            Function("pow", "(pow base exponent)", 2, 2, _propagating(np.power)),
+            Function("<", "(< a b)", 2, 2, _propagating(np.less)),
+            Function("<=", "(<= a b)", 2, 2, _propagating(np.less_equal)),
+            Function(">", "(> a b)", 2, 2, _propagating(np.greater)),
+            Function(">=", "(>= a b)", 2, 2, _propagating(np.greater_equal)),
+            Function("==", "(== a b)", 2, 2, _propagating(np.equal)),
+            Function("!=", "(!= a b)", 2, 2, _propagating(np.not_equal)),
+            Function("and", "(and a b ...)", 2, None, _propagating(_fold(np.logical_and))),
+            Function("or", "(or a b ...)", 2, None, _propagating(_fold(np.logical_or))),
+            Function("not", "(not a)", 1, 1, _propagating(np.logical_not)),
+            Function("where", "(where condition then otherwise)", 3, 3, _where),
+            Function("clip", "(clip a low high)", 3, 3, _clip),
+            Function("min", "(min a b ...)", 2, None, _fold(np.minimum)),
+            Function("max", "(max a b ...)", 2, None, _fold(np.maximum)),
+            Function("mean", "(mean a b ...)", 2, None, _across(np.mean)),
+            Function("median", "(median a b ...)", 2, None, _across(np.median)),
+            Function("std", "(std a b ...)", 2, None, _across(np.std)),
+            Function("abs", "(abs a)", 1, 1, np.abs),
+            Function("sqrt", "(sqrt a)", 1, 1, np.sqrt),
+            Function("exp", "(exp a)", 1, 1, np.exp),
+            Function("log", "(log a)", 1, 1, np.log),
+            Function("log10", "(log10 a)", 1, 1, np.log10),
+            Function("norm_diff", "(norm_diff a b)", 2, 2, _norm_diff),
+            Function("db", "(db a)", 1, 1, _db),
+            Function("linear", "(linear a)", 1, 1, _linear),
+            Function("isnan", "(isnan a)", 1, 1, np.isnan),
+            Function("interp", "(interp a (asarray 0 1) (asarray 0 255))", 3, 3, _interp, tables=(1, 2)),
         )
     }
 )

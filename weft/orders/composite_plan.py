@@ -14,6 +14,7 @@ import pyproj
 import shapely
 
 from weft.errors import RequestError
+from weft.mosaicking.sheets import sheets_over
 from weft.orders.composite import CompositeOrder
 from weft.rasters.grid import Grid, transformer
 
@@ -61,4 +62,9 @@ def plan_composite(order: CompositeOrder) -> CompositePlan:
             f"an order may have {MAX_KM2:,} km2 and {MAX_PIXELS:,} pixels. Make it a region (weft region plan), which "
             "is cut into sheets and resumable, or order a part or a coarser resolution"
         )
-    return CompositePlan(order, Grid(crs, left * pixel, top * pixel, pixel, pixel, max(1, columns), max(1, rows)))
+    grid = Grid(crs, left * pixel, top * pixel, pixel, pixel, max(1, columns), max(1, rows))
+    try:
+        sheets_over([grid], order.mosaic)
+    except RequestError as error:
+        raise RequestError(f"crs: {error}") from error
+    return CompositePlan(order, grid)

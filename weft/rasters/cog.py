@@ -157,10 +157,13 @@ def check_cog(path: Path, pixel_sha256: str) -> None:
         raise IntegrityError(f"{path.name} cannot be read back: {error.reason}") from error
     if found != pixel_sha256:
         raise IntegrityError(f"{path.name} reads back as {found}, expected {pixel_sha256}: refusing to publish it")
-    with rasterio.Env(**SETTINGS):
-        valid, errors, warnings = cog_validate(str(path), strict=True, quiet=True)
-    if not valid:
-        raise IntegrityError(f"{path.name} is not a strictly valid COG: {'; '.join([*errors, *warnings])}")
+    with rasterio.Env(**SETTINGS), open_raster(path) as dataset:
+        _, errors, warnings = cog_validate(str(path), strict=True, quiet=True)
+        # The validator takes tiles for strips where one is as wide as the image or an overview: 512 or 1024 columns.
+        tiled = set(dataset.block_shapes) == {(COG_BLOCK, COG_BLOCK)}
+    faults = [error for error in errors if not (tiled and error.endswith("not tiled"))] + warnings
+    if faults:
+        raise IntegrityError(f"{path.name} is not a strictly valid COG: {'; '.join(faults)}")
 
 
 def _set_metadata(dataset: rasterio.io.DatasetWriter, layer: LayerSpec, statistics: Statistics) -> None:

@@ -108,7 +108,7 @@ def rgb(red: Picturable, green: Picturable, blue: Picturable, *, max_size: int =
     Raises:
         UnreadableRaster: a file cannot be opened or decoded.
     """
-    channels = np.stack([_thinned(layer, max_size) for layer in (red, green, blue)])
+    channels = np.stack([thinned(layer, max_size) for layer in (red, green, blue)])
     return _png(brightness(channels), ~np.isnan(channels.sum(axis=0)))
 
 
@@ -120,13 +120,13 @@ def brightness(reflectance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def single(layer: Picturable, ramp: Ramp, *, max_size: int = MAX_SIZE) -> bytes:
     """Picture of one layer in the colours of a ramp; arguments, result and errors as for :func:`rgb`."""
-    values = _thinned(layer, max_size)
+    values = thinned(layer, max_size)
     return _png(ramp.colours(values), ~np.isnan(values))
 
 
 def painted(colours: npt.NDArray[np.uint8], *, max_size: int = MAX_SIZE) -> bytes:
     """Picture of finished colours, (3, height, width) uint8; transparent where all three are 0. Result as above."""
-    channels = np.stack([_thinned(channel, max_size) for channel in colours])
+    channels = np.stack([thinned(channel, max_size) for channel in colours])
     return _png(channels, channels.sum(axis=0) > 0)
 
 
@@ -156,12 +156,13 @@ def quicklook(product: Product | SourceProduct, *, max_size: int = MAX_SIZE) -> 
     return pictures
 
 
-def as_data_uri(png: bytes) -> str:
+def as_data_uri(picture: bytes, media_type: str = "image/png") -> str:
     """A picture as a ``data:`` URI, for Markdown and HTML that must stand alone."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+    return f"data:{media_type};base64,{base64.b64encode(picture).decode('ascii')}"
 
 
-def _thinned(layer: Picturable, max_size: int) -> npt.NDArray[np.float64]:
+def thinned(layer: Picturable, max_size: int) -> npt.NDArray[np.float64]:
+    """Physical values of a layer in at most ``max_size`` pixels a side; files are averaged, arrays are not."""
     if isinstance(layer, Path):
         return _read(layer, max_size)
     rows, cols = (((np.arange(count) + 0.5) * full / count).astype(np.intp) for full, count in _sides(layer, max_size))

@@ -1,13 +1,14 @@
 """Reading windows of a scene's layers on the grid the job works on.
 
 Belongs here: open handles of one scene, header checks against what was declared, decoding at the resolution the job
-needs. Not here: which scenes or windows are read (``weft.compositing``), or resampling across CRSs (``warping``).
+needs. Not here: which scenes or windows are read (``weft.compositing``), scenes that do not lie where their geolocation
+says (``moving``), or resampling across CRSs (``warping``).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, NamedTuple, NoReturn
@@ -30,6 +31,7 @@ Place = Callable[[str], str]
 
 _READ_ATTEMPTS = 2
 _FINEST_SHARE = 1000  # ratios of pixel sizes are taken to this denominator
+_RIM = 8  # pixels that windows of a displaced scene need of the file blocks around them, more or less
 
 
 class _Storage(NamedTuple):
@@ -45,6 +47,9 @@ class SceneReader:
     Every failure to read is a :class:`SceneRejected` that names the scene, so that callers can go on without it. A
     remote file that does not answer is :class:`Unavailable` instead: the scene may be sound.
     """
+
+    _overlapping = False
+    """Whether the windows that are read overlap, so that even a block within one is asked for again."""
 
     def __init__(self, scene_id: str, grid: Grid, place: Place, parking: Parking, keep_open: int) -> None:
         """Read layers of ``scene_id`` on ``grid``, whose top-left corner and CRS the layers share.
@@ -72,12 +77,24 @@ class SceneReader:
                 dataset.close()
             self._open.clear()
 
-    def numbers(self, layer: Layer, window: Window, out: npt.NDArray[np.uint16]) -> None:
-        """Read stored numbers of a measured band into ``out`` (height, width).
+    def numbers(
+        self, layers: Sequence[Layer], window: Window, out: npt.NDArray[np.uint16], no_measurement: int
+    ) -> None:
+        """Read stored numbers of measured bands into ``out`` (layer, height, width).
 
         A layer finer than the grid is averaged, at a whole ratio of pixel sizes by decoding at reduced resolution; a
         coarser one is repeated.
+
+        Args:
+            layers: bands of the scene.
+            window: of the grid.
+            out: written.
+            no_measurement: stored numbers up to this one are none, which matters where pixels are interpolated.
         """
+        for layer, target in zip(layers, out, strict=True):
+            self._numbers(layer, window, target)
+
+    def _numbers(self, layer: Layer, window: Window, out: npt.NDArray[np.uint16]) -> None:
         ratio = self._grid.x_size / layer.geolocation.x_size
         if ratio > 1 and not ratio.is_integer():
             self._average(layer, window, Fraction(ratio).limit_denominator(_FINEST_SHARE), out)
@@ -88,10 +105,19 @@ class SceneReader:
         else:
             self._take_nearest(layer, window, 0, out)
 
-    def labels(self, layer: Layer, window: Window, margin: int = 0) -> npt.NDArray[Any]:
+    def labels(
+        self, layer: Layer, window: Window, margin: int = 0, *, unobserved: int | None = None
+    ) -> npt.NDArray[Any]:
         """Read the value nearest to each pixel centre, (height + 2 margin, width + 2 margin).
 
         Outside of the layer the margin repeats the edge.
+
+        Args:
+            layer: of the scene.
+            window: of the grid.
+            margin: pixels on every side.
+            unobserved: label of what lies beyond the layer, which a window of a displaced scene may need; None repeats
+                the edge there too.
         """
         labels = np.empty((window.height + 2 * margin, window.width + 2 * margin), self._storage(layer).dtype)
         self._take_nearest(layer, window, margin, labels)
@@ -137,7 +163,9 @@ class SceneReader:
         """Read a window at the layer's own resolution into ``out``."""
         rows, cols = range(window.row, window.row + window.height), range(window.col, window.col + window.width)
         high, wide = self._storage(layer).block
-        whole = _whole(rows, high, layer.geolocation.height), _whole(cols, wide, layer.geolocation.width)
+        whole = range(0), range(0)
+        if not self._overlapping:
+            whole = _whole(rows, high, layer.geolocation.height), _whole(cols, wide, layer.geolocation.width)
         if whole == (rows, cols):
             self._read(layer, _rasterio_window(rows, cols), out=out)
             return
@@ -158,7 +186,8 @@ class SceneReader:
         if not self._parking.take(key, part, out):
             decoded = self._read(layer, _rasterio_window(*block))
             out[...] = decoded[part]
-            self._parking.put(key, decoded, out.size)
+            again = 2 * _RIM * sum(decoded.shape) if self._overlapping else 0
+            self._parking.put(key, decoded, out.size - again)
 
     def _read(self, layer: Layer, window: rasterio.windows.Window, **options: Any) -> npt.NDArray[Any]:
         with self._dataset(layer) as dataset:

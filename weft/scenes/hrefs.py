@@ -69,11 +69,13 @@ class HrefPolicy:
         roots: folders from which files may be read.
         prefixes: URL prefixes (``https://host/path/``, ``s3://bucket/prefix/``) from which files may be read; plain
             ``http`` only where a prefix says so.
+        setting: where roots and prefixes come from, for messages.
     """
 
     base: str | None
     roots: tuple[Path, ...]
     prefixes: tuple[str, ...]
+    setting: str = "archive.allow"
     _allowed: tuple[_Url, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -84,7 +86,7 @@ class HrefPolicy:
                 allowed.append(_Url.parse(prefix))
             except ValueError as error:
                 raise RequestError(
-                    f"archive.allow has {prefix!r}: {error}; write it like https://host/path/ or s3://bucket/path/"
+                    f"{self.setting} has {prefix!r}: {error}; write it like https://host/path/ or s3://bucket/path/"
                 ) from error
         object.__setattr__(self, "_allowed", tuple(allowed))
 
@@ -102,61 +104,68 @@ class HrefPolicy:
                 looked at.
         """
         if not href or len(href) > _MAX_HREF or re.search(r"[\x00-\x20\x7f\\]", href):
-            raise _refused(
+            raise self._refused(
                 href, f"it is empty, longer than {_MAX_HREF} characters, or has spaces or control characters"
             )
         scheme = _SCHEME.match(href)
         if scheme and scheme[1].lower() == "file":
-            return self._local(href, _path_of(href))
+            return self._local(href, self._path_of(href))
         if scheme:
             return self._remote(href, scheme[1].lower() + href[scheme.end(1) :])
         if self.base is None:
-            raise _refused(href, "it is relative and its item has no known location")
+            raise self._refused(href, "it is relative and its item has no known location")
         if _SCHEME.match(self.base):
             return self._remote(href, _joined(self.base, href))
         if "?" in href or "#" in href:
-            raise _refused(href, "it has a query or fragment, which a file name cannot have")
+            raise self._refused(href, "it has a query or fragment, which a file name cannot have")
         return self._local(href, Path(self.base).parent / href)
 
     def _local(self, href: str, path: Path) -> str:
         try:
             resolved = path.resolve()
         except (OSError, RuntimeError) as error:
-            raise _refused(href, f"its path cannot be resolved ({error})") from error
+            raise self._refused(href, f"its path cannot be resolved ({error})") from error
         if not path.is_absolute() or not any(resolved.is_relative_to(root.resolve()) for root in self.roots):
-            raise _refused(href, "it is not a file under an allowed folder")
+            raise self._refused(href, "it is not a file under an allowed folder")
         return str(resolved)
 
     def _remote(self, href: str, text: str) -> str:
         try:
             url = _Url.parse(text)
         except ValueError as error:
-            raise _refused(href, str(error)) from error
+            raise self._refused(href, str(error)) from error
         if not any(url.starts_with(prefix) for prefix in self._allowed):
-            raise _refused(href, "it starts with no allowed prefix")
+            raise self._refused(href, "it starts with no allowed prefix")
         if url.scheme == "s3":
             return f"/vsis3/{url.host}{url.path}"
         port = "" if url.port == _DEFAULT_PORTS[url.scheme] else f":{url.port}"
         return f"/vsicurl/{url.scheme}://{url.host}{port}{url.path}"
 
+    def _path_of(self, href: str) -> Path:
+        parts: SplitResult = urlsplit(href)
+        if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
+            raise self._refused(href, "a file: URL has neither host nor query")
+        path = unquote(parts.path)
+        if re.search(r"[\x00-\x1f\x7f]", path):
+            raise self._refused(href, "it has control characters")
+        return Path(path)
 
-def _path_of(href: str) -> Path:
-    parts: SplitResult = urlsplit(href)
-    if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
-        raise _refused(href, "a file: URL has neither host nor query")
-    path = unquote(parts.path)
-    if re.search(r"[\x00-\x1f\x7f]", path):
-        raise _refused(href, "it has control characters")
-    return Path(path)
+    def _refused(self, href: str, why: str) -> RequestError:
+        return RequestError(
+            f"href {href!r:.200} is refused: {why}; if it is to be trusted, add its folder or prefix to {self.setting}"
+        )
+
+
+def href_of(place: str) -> str:
+    """Absolute href of a place that :meth:`HrefPolicy.place` named."""
+    if place.startswith("/vsicurl/"):
+        return place.removeprefix("/vsicurl/")
+    if place.startswith("/vsis3/"):
+        return f"s3://{place.removeprefix('/vsis3/')}"
+    return Path(place).as_uri()
 
 
 def _joined(base: str, href: str) -> str:
     parts = urlsplit(base)
     path = posixpath.normpath(posixpath.join(posixpath.dirname(parts.path) or "/", href))
     return f"{parts.scheme}://{parts.netloc}{path}"
-
-
-def _refused(href: str, why: str) -> RequestError:
-    return RequestError(
-        f"href {href!r:.200} is refused: {why}; if it is to be trusted, add its folder or prefix to archive.allow"
-    )

@@ -86,6 +86,18 @@ class Cover:
         share: npt.NDArray[np.float32] = self.planes[_TOWN]
         return share
 
+    @property
+    def forest(self) -> npt.NDArray[np.float32]:
+        """Share of forest (y, x)."""
+        share: npt.NDArray[np.float32] = self.planes[_FOREST]
+        return share
+
+    @property
+    def verge(self) -> npt.NDArray[np.float32]:
+        """Share of the strips between fields (y, x)."""
+        share: npt.NDArray[np.float32] = self.planes[_VERGE]
+        return share
+
 
 @dataclass(frozen=True, slots=True)
 class Landscape:
@@ -101,9 +113,12 @@ class Landscape:
 
     def cover(self, grid: Grid) -> Cover:
         """What lies at the pixel centres of a grid in any CRS."""
-        x, y = positions(grid)
-        planes = np.empty((_PLANES, *grid.shape), np.float32)
-        crop = np.empty(grid.shape, np.uint8)
+        return self.cover_at(*positions(grid))
+
+    def cover_at(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Cover:
+        """What lies at positions in EPSG:3035, metres, both (y, x)."""
+        planes = np.empty((_PLANES, *x.shape), np.float32)
+        crop = np.empty(x.shape, np.uint8)
         finest = 4.0 * self.pixel
         counts = np.array([octaves(wavelength, finest) for wavelength in (40_000.0, 18_000.0, 6_000.0)])
         _describe(x, y, seed_of(self.seed, "ground"), self.pixel, counts, CROP_LIMITS, planes, crop)

@@ -52,6 +52,7 @@ class Granule:
         tells_quality: has cloud confidence and aerosol layers, as newer archives do.
         zero_stripe: has a line of zeros near the swath's edge.
         superseded: is an older processing of another granule.
+        shift: columns and rows, in finest pixels, by which the ground lies off in its pixels.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Granule:
     zero_stripe: bool
     tells_quality: bool
     superseded: bool = False
+    shift: tuple[float, float] = (0.0, 0.0)
 
     @property
     def offset(self) -> int:
@@ -161,6 +163,7 @@ def _granule(preset: Preset, seed: int, tile: str, flight: Pass, number: int) ->
         tells_scale=number % 2 == 0,
         zero_stripe=number == 1,
         tells_quality=reprocessed,
+        shift=preset.shifts[number] if number < len(preset.shifts) else (0.0, 0.0),
     )
 
 

@@ -34,6 +34,8 @@ class Preset:
         multiband_tile: tile whose scenes come as one file with all bands, None for none.
         mosaic_resolution: metres, for the region file.
         sheet_km: for the region file.
+        shifts: geolocation errors: columns and rows, in finest pixels, by which the ground lies off in each pass of a
+            track in time order; passes beyond the last one lie where they should.
     """
 
     name: str
@@ -46,10 +48,12 @@ class Preset:
     multiband_tile: str | None
     mosaic_resolution: float
     sheet_km: float
+    shifts: tuple[tuple[float, float], ...] = ()
 
 
 _TILES = ("31UES", "31UFS", "31UGS", "32ULB")
 _TRACKS = ("R008", "R051")
+_SHIFTS = ((0.7, -1.3), (-1.6, 0.4), (0.0, 0.0), (0.0, 0.0), (1.2, 1.9), (-0.4, -0.8))
 
 PRESETS = {
     preset.name: preset
@@ -57,6 +61,7 @@ PRESETS = {
         Preset("demo", 180, _TILES, _TRACKS, "glad-seasons", "2021-06", 10, "32ULB", 300, 120),
         Preset("bench", 10, ("31UFS",), ("R051",), "glad-seasons", "2021-06", 12, None, 30, 60),
         Preset("tiny", 900, _TILES, _TRACKS, "glad-seasons", "2021-06", 3, "32ULB", 1_500, 180),
+        Preset("shifted", 300, ("31UFS",), ("R051",), "glad-seasons", "2021-06", 6, None, 600, 120, _SHIFTS),
     )
 }
 

@@ -68,7 +68,8 @@ def simulate(
 
     Args:
         directory: folder, made if need be.
-        preset: ``demo`` (four tiles at 180 m), ``bench`` (one tile at 10 m) or ``tiny`` (for tests).
+        preset: ``demo`` (four tiles at 180 m), ``bench`` (one tile at 10 m), ``tiny`` (for tests) or ``shifted`` (one
+            tile whose passes lie off by known shifts).
         seed: equal seeds give equal bytes.
         progress: called after each granule.
         workers: threads; as many as the process may use if None. The result does not depend on it.
@@ -156,7 +157,7 @@ def _region(preset: Preset) -> str:
             "dilate_m": 2 * preset.pixel,
             "shadow_dilate_m": 2 * preset.pixel,
         },
-        "coregistration": {"method": "none"},
+        "coregistration": {"method": "phase" if preset.shifts else "none"},
         "composite": {
             "methods": ["medoid", "percentiles"],
             "percentiles": [25, 50, 75],
@@ -185,7 +186,7 @@ def _truth(preset: Preset, seed: int, planned: Sequence[Granule]) -> dict[str, A
     truth = {
         "version": VERSION,
         "seed": seed,
-        "preset": asdict(preset),
+        "preset": {key: value for key, value in asdict(preset).items() if key != "shifts" or value},
         "bands": list(BANDS),
         "tile_tracks": [f"{track}_{tile}" for track, tile in tile_tracks(preset)],
         "view_gradient": VIEW_GRADIENT,
@@ -202,6 +203,7 @@ def _truth(preset: Preset, seed: int, planned: Sequence[Granule]) -> dict[str, A
             "scale_not_told": [granule.id for granule in planned if not granule.tells_scale],
             "jp2": [granule.id for granule in planned if granule.jp2],
             "multiband": [granule.id for granule in planned if granule.multiband],
+            **({"shifted": {granule.id: granule.shift for granule in planned}} if preset.shifts else {}),
         },
     }
     # As it reads back: tuples become lists.

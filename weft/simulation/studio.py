@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,12 +92,19 @@ def take(scenery: Scenery, granules: Sequence[Granule], folder: Path) -> list[Sh
     coarse_grid = grid.at_resolution(grid.x_size * COARSE_RATIO)
     with contextlib.ExitStack() as stack:
         exposures = [_exposure(scenery, granule, grid, coarse_grid, folder, stack) for granule in granules]
-        for window in grid.blocks(_BLOCK, _BLOCK):
-            block = grid.of_window(window)
+        shifts = sorted({granule.shift for granule in granules})
+        for window, shift in product(grid.blocks(_BLOCK, _BLOCK), shifts):
+            block = _shifted(grid.of_window(window), shift)
             cover, place = scenery.landscape.cover(block), positions(block)
             for exposure in exposures:
-                _expose(exposure, window, cover, exposure.weather.sky(*place))
+                if exposure.granule.shift == shift:
+                    _expose(exposure, window, cover, exposure.weather.sky(*place))
         return [_develop(exposure, folder) for exposure in exposures]
+
+
+def _shifted(grid: Grid, shift: tuple[float, float]) -> Grid:
+    """Where on the ground pixels really look whose ground lies off by columns and rows."""
+    return replace(grid, left=grid.left - shift[0] * grid.x_size, top=grid.top + shift[1] * grid.y_size)
 
 
 def _exposure(

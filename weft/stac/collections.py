@@ -67,9 +67,16 @@ _COLLECTIONS: dict[str, _Collection] = {
     ),
     "coregistered-stacks": _Collection(
         "Co-registered stacks",
-        "All observations of one tile from one track in one period, each with what was left out and why. Stacks refer "
-        "to calibrated datasets and copy no pixels.",
-        ("stack", "time series"),
+        "All observations of one tile from one track in one period, each with what was left out and why: these refer "
+        "to calibrated datasets and copy no pixels. And what was ordered: bands of several datasets on the grid of one "
+        "of them, with the report of their registration.",
+        ("stack", "time series", "co-registration"),
+        {
+            "overview": {"title": "Overview in 8-bit colour", "type": COG_TYPE, "roles": ["overview", "visual"]},
+            "report": {"title": "Report of the registration", "type": "text/html", "roles": ["metadata"]},
+            "order": {"title": "The order, to be placed again", "type": "application/json", "roles": ["metadata"]},
+            "thumbnail": _THUMBNAIL,
+        },
     ),
     "expression-bands": _Collection(
         "Expression bands",
@@ -108,6 +115,15 @@ _COLLECTIONS: dict[str, _Collection] = {
         "Orbit mosaics of all tracks blended into one seamless image, cut in sheets.",
         ("mosaic", "seamless"),
         {"count": _COUNT, "thumbnail": _THUMBNAIL},
+    ),
+    "orders": _Collection(
+        "Orders",
+        "What somebody asked for, exactly, with the items of all datasets as they were when the order was taken.",
+        ("order", "request"),
+        {
+            "order": {"title": "The order, to be placed again", "type": "application/json", "roles": ["metadata"]},
+            "inputs": {"title": "Items of its datasets", "type": "application/json", "roles": ["metadata"]},
+        },
     ),
     "region-mosaics": _Collection(
         "Region mosaics",

@@ -49,6 +49,7 @@ def stack_item(
     grid: Grid,
     window: TimeWindow,
     fingerprint: str,
+    coregistration: Mapping[str, Any],
     properties: Mapping[str, Any],
 ) -> Item:
     """Item of a stack of scenes in ``coregistered-stacks``; it has no pixels of its own.
@@ -59,6 +60,7 @@ def stack_item(
         grid: the tile's grid, which places the stack also when nothing was observed.
         window: the period.
         fingerprint: 64 hex digits.
+        coregistration: how its observations lie to each other, see :mod:`weft.stac.coregistration`.
         properties: ``weft:region``, ``weft:period`` and whatever else identifies the stack.
     """
     scenes = [scene_id for observation in plan.observations for scene_id in observation.scene_ids]
@@ -71,7 +73,7 @@ def stack_item(
         **ground_sample_distance(grid),
         **lineage_fields(lineage),
         "weft:fingerprint": fingerprint,
-        "weft:coregistration": {"method": "none"},
+        "weft:coregistration": dict(coregistration),
         "weft:observations": [list(observation.scene_ids) for observation in plan.observations],
         "weft:superseded": [{"id": scene.scene_id, "by": scene.by} for scene in plan.superseded],
         "weft:rejected": rejected_field(plan.rejected),
@@ -122,7 +124,7 @@ def product_item(
         "weft:rejected": rejected_field(product.rejected),
         **properties,
     }
-    assets = {file.layer.key: _asset(file) for file in product.files}
+    assets = {file.layer.key: raster_asset(file) for file in product.files}
     if thumbnail:
         assets["thumbnail"] = {"type": "image/png", "roles": ["thumbnail"], "title": "Quick-look"}
     links, sources = derivation(derived_from)
@@ -182,12 +184,8 @@ def derivation(sources: Sequence[ItemRef]) -> tuple[list[dict[str, str]], dict[s
     return links, {}
 
 
-def span(window: TimeWindow) -> str:
-    """A period in words, for lineages."""
-    return f"acquired from {window.start:%Y-%m-%d} to before {window.end:%Y-%m-%d}"
-
-
-def _asset(file: RasterFile) -> dict[str, Any]:
+def raster_asset(file: RasterFile) -> dict[str, Any]:
+    """Asset of one finished layer, for publishing, which adds href, checksum and size."""
     layer = file.layer
     band = {
         "name": layer.key,
@@ -204,6 +202,11 @@ def _asset(file: RasterFile) -> dict[str, Any]:
         "bands": [band | {name: value for name, value in optional.items() if value}],
         "weft:pixel_sha256": file.pixel_sha256,
     }
+
+
+def span(window: TimeWindow) -> str:
+    """A period in words, for lineages."""
+    return f"acquired from {window.start:%Y-%m-%d} to before {window.end:%Y-%m-%d}"
 
 
 def _layer(key: str, asset: Mapping[str, Any]) -> LayerSpec:

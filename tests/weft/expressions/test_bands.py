@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from weft.errors import RequestError
+from weft.expressions import parse
 from weft.expressions.bands import expression_bands
 from weft.rasters.cog import write_layers
 from weft.rasters.gdal import UnreadableRaster, open_raster
@@ -77,6 +78,19 @@ def test_ndvi_of_every_statistic(tmp_path, size):
     assert sorted(p.name for p in (tmp_path / "made").iterdir()) == sorted(f"{f.layer.key}.tif" for f in product.files)
 
 
+def test_neighbours_and_whole_rasters_across_blocks(tmp_path):
+    rng = np.random.default_rng(4)
+    stored = _random(rng, (600, 700))
+    source = _source(tmp_path, {_reflectance("red", "p50"): stored}, size=(600, 700))
+    texts = {"smooth": "(median_filter red 5)", "lakes": "(label (fill_holes (> (gaussian red 2) 0.3)))"}
+    product = expression_bands(source, texts, tmp_path / "made")
+    red = np.where(stored == 0, np.nan, stored * 1e-4)
+    for name, text in texts.items():
+        np.testing.assert_array_equal(_pixels(product.file(f"{name}_p50")), parse(text).evaluate({"red": red}))
+    assert np.nanmax(_pixels(product.file("lakes_p50"))) > 100
+    assert [file.layer.categorical for file in product.files] == [False, True]
+
+
 def test_nothing_valid_makes_no_product(tmp_path):
     size = (4, 4)
     empty = np.zeros(size, np.uint16)
@@ -84,6 +98,15 @@ def test_nothing_valid_makes_no_product(tmp_path):
     source = _source(tmp_path, {_reflectance("nir", "p50"): empty, _reflectance("red", "p50"): full}, size=size)
     assert expression_bands(source, {"ndvi": "(norm_diff nir red)"}, tmp_path / "made") is None
     assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_a_statistic_without_a_value_is_there_as_well_if_another_has_one(tmp_path):
+    size = (4, 4)
+    empty, full = np.zeros(size, np.uint16), np.full(size, 1000, np.uint16)
+    source = _source(tmp_path, {_reflectance("nir", "p25"): empty, _reflectance("nir", "p50"): full}, size=size)
+    product = expression_bands(source, {"twice": "(* 2 nir)"}, tmp_path / "made")
+    assert np.isnan(_pixels(product.file("twice_p25"))).all()
+    np.testing.assert_array_equal(_pixels(product.file("twice_p50")), np.full(size, 0.2, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -119,9 +142,9 @@ def test_a_product_without_bands_is_refused(tmp_path):
         expression_bands(source, {"ndvi": "(norm_diff nir red)"}, tmp_path / "made")
 
 
-def test_memory_is_that_of_a_block(tmp_path):
+def test_memory_is_that_of_a_few_blocks(tmp_path):
     peaks = []
-    for rows in (600, 2400):
+    for rows in (1200, 6000):
         size = (rows, 600)
         full = np.full(size, 1000, np.uint16)
         source = _source(
@@ -131,4 +154,4 @@ def test_memory_is_that_of_a_block(tmp_path):
         expression_bands(source, {"ndvi": "(norm_diff nir red)"}, tmp_path / str(rows) / "made")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < 1.1 * peaks[0]
+    assert peaks[1] < 2 * peaks[0]  # which blocks are in memory at once is a matter of timing

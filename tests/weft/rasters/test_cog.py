@@ -37,7 +37,7 @@ def _arrays(size, seed=0):
     }
 
 
-@pytest.mark.parametrize("size", [(1, 1), (5, 7), (512, 512), (513, 1025), (700, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (512, 512), (513, 1025), (700, 3), (600, 512), (1100, 1024)])
 def test_round_trip(tmp_path, size):
     arrays = _arrays(size)
     files = write_layers(_grid(size), arrays, tmp_path)
@@ -177,8 +177,9 @@ def test_a_truncated_file_is_refused(tmp_path, kept):
         pixel_digest(file.path)
 
 
-def test_the_right_pixels_in_a_plain_tiff_are_no_cog(tmp_path):
-    (file,) = write_layers(_grid((600, 600)), {RED: _arrays((600, 600))[RED]}, tmp_path)
+@pytest.mark.parametrize("size", [(600, 600), (600, 512)])
+def test_the_right_pixels_in_a_plain_tiff_are_no_cog(tmp_path, size):
+    (file,) = write_layers(_grid(size), {RED: _arrays(size)[RED]}, tmp_path)
     plain = tmp_path / "plain.tif"
     rasterio.shutil.copy(file.path, plain, driver="GTiff", TILED="NO")
     with pytest.raises(IntegrityError, match=r"plain.tif is not a strictly valid COG"):

@@ -61,6 +61,7 @@ def stack(scenes: list[Scene]) -> Item:
         grid=GRID,
         window=SEASON,
         fingerprint=MARK,
+        coregistration={"method": "none"},
         properties={**PLACE, "weft:tile_track": "R051_31UDS"},
     )
 

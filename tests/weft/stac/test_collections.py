@@ -21,10 +21,10 @@ def test_every_collection_is_valid_with_and_without_items(identifier: str) -> No
     assert document["providers"]
 
 
-def test_the_eight_collections() -> None:
+def test_the_nine_collections() -> None:
     assert " ".join(COLLECTION_IDS) == (
-        "calibrated-datasets composites coregistered-stacks expression-bands mosaics orbit-mosaics region-mosaics "
-        "track-levels"
+        "calibrated-datasets composites coregistered-stacks expression-bands mosaics orbit-mosaics orders "
+        "region-mosaics track-levels"
     )
     with pytest.raises(RequestError, match="collection 'scenes' is unknown"):
         collection_document("scenes", None)

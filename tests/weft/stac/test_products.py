@@ -165,7 +165,15 @@ def test_an_input_named_twice_is_refused() -> None:
     scene = examples.scene()
     twice = replace(examples.plan([scene], ["red"]), observations=examples.plan([scene], ["red"]).observations * 2)
     with pytest.raises(IntegrityError, match="inputs are named twice"):
-        stack_item(item_id="x", plan=twice, grid=examples.GRID, window=examples.SEASON, fingerprint="", properties={})
+        stack_item(
+            item_id="x",
+            plan=twice,
+            grid=examples.GRID,
+            window=examples.SEASON,
+            fingerprint="",
+            coregistration={},
+            properties={},
+        )
 
 
 def test_reading_back_gives_grid_layers_and_files() -> None:
