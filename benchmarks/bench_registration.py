@@ -9,6 +9,7 @@ Prints tie points per second as median (smallest-largest) of all rounds, and wri
 from __future__ import annotations
 
 import argparse
+from importlib.metadata import version
 from typing import Any
 
 from rich.console import Console
@@ -55,7 +56,13 @@ def _matching(options: argparse.Namespace) -> None:
     record(
         "registration",
         "matching",
-        {"size": options.edge, "threads": options.threads, "rounds": options.rounds, "contestants": figures},
+        {
+            "size": options.edge,
+            "threads": options.threads,
+            "rounds": options.rounds,
+            "scikit-image": version("scikit-image"),
+            "contestants": figures,
+        },
     )
 
 

@@ -40,7 +40,8 @@ def expression_bands(
         for unit in units:
             order = get_order(str(unit.key), shelf.store)
             source = shelf.catalogue.get(STACKS, order.id)
-            mark = fingerprint(NAME, VERSION, stack=mark_of(source) if source else None, expressions=_texts(order))
+            asked = {"expressions": _texts(order), "scaling": _scaling(order)}
+            mark = fingerprint(NAME, VERSION, stack=mark_of(source) if source else None, **asked)
             with scratch.folder() as folder:
                 shelf.settle(unit, order.id, mark, partial(_expressions, shelf, order, source, mark, folder))
             unit.finish(mark, describe(unit, shelf.store))
@@ -54,6 +55,13 @@ def _texts(order: Order) -> dict[str, str]:
     return {name: str(expression) for name, expression in order.expressions.items()}
 
 
+def _scaling(order: Order) -> dict[str, object]:
+    """Output name -> how it is stored."""
+    if not isinstance(order, StackOrder):
+        return {}
+    return {name: scaling.model_dump() for name, scaling in order.scaling.items()}
+
+
 def _expressions(shelf: Shelf, order: Order, source: Item | None, mark: str, folder: Path) -> Item | Nothing:
     if not isinstance(order, StackOrder) or not order.expressions:
         return Nothing(f"order {order.id} asks for no expressions")
@@ -61,7 +69,7 @@ def _expressions(shelf: Shelf, order: Order, source: Item | None, mark: str, fol
         return Nothing(f"there is no stack of order {order.id}")
     used = sorted(frozenset().union(*(expression.names for expression in order.expressions.values())))
     fetched = source_product(source, shelf.fetcher(folder / "fetched"), list(asset_keys(used).values()))
-    product = stack_expressions(fetched, order.expressions, folder)
+    product = stack_expressions(fetched, order.expressions, folder, scaling=order.scaling)
     item = expressions_item(
         order_id=order.id, product=product, stack=source, expressions=_texts(order), fingerprint=mark
     )

@@ -6,8 +6,6 @@ Belongs here: arguments and output. Not here: orders (``weft.orders``) or the ru
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,19 +14,15 @@ import typer
 from rich.table import Table
 
 from pipelines.cli.console import check, errors, output, partition_line, print_json
+from pipelines.cli.order_files import export, product_table, read_order
 from pipelines.instance import open_instance
 from pipelines.orders import carry_out
 from pipelines.runs import Report
 from pipelines.settings import Settings
 from resources.catalogue import CatalogueResource
-from resources.object_store import ObjectStore, ObjectStoreResource
-from resources.scratch import ScratchResource
-from weft import orders
-from weft.errors import RequestError
 from weft.orders import StackOrder
 from weft.stac import Item
 from weft.stac.order_products import EXPRESSIONS, STACKS
-from weft.stac.products import COG_TYPE
 
 
 def stack(
@@ -37,32 +31,19 @@ def stack(
     as_json: Annotated[bool, typer.Option("--json", help="print the items and the report as JSON")] = False,
 ) -> None:
     """Co-register the datasets of an order, stack their bands and evaluate its expressions."""
-    order, settings = _read(order_file), Settings.of_environment()
+    order, settings = read_order(order_file, StackOrder), Settings.of_environment()
     with open_instance(settings.dagster) as instance:
         report = carry_out(order, settings, instance, notify=(lambda one: None) if as_json else partition_line)
     check(report)
     items = list(_items(order, settings))
     if out is not None:
-        with ScratchResource(directory=settings.scratch).folder() as fetched:
-            _export(items, ObjectStoreResource(url=settings.store).open(), fetched, out)
+        export(items, settings, out)
     if as_json:
         print_json({"order": order.id, "unchanged": report.unchanged, "items": items})
     else:
         _show(order, items, report, out)
     if any(one["status"] == "refused" for one in _datasets(items)):
         raise typer.Exit(3)
-
-
-def _read(path: Path) -> StackOrder:
-    try:
-        order = orders.parse(path.read_bytes())
-    except OSError as error:
-        raise RequestError(f"{path} cannot be read ({error.strerror}); give the path of an order") from error
-    except RequestError as error:
-        raise RequestError(f"{path}: {error}") from error
-    if not isinstance(order, StackOrder):
-        raise RequestError(f"{path} is an order for a {order.kind()}; use weft {order.kind()}")
-    return order
 
 
 def _items(order: StackOrder, settings: Settings) -> Iterator[Item]:
@@ -77,20 +58,6 @@ def _datasets(items: list[Item]) -> list[dict[str, Any]]:
     return [one for item in items for one in item["properties"].get("weft:coregistration", {}).get("datasets", ())]
 
 
-def _export(items: list[Item], store: ObjectStore, fetched: Path, folder: Path) -> None:
-    """Copies of all files beside their items, whose hrefs are relative: the folder can go anywhere."""
-    for item in items:
-        target = folder / item["collection"]
-        target.mkdir(parents=True, exist_ok=True)
-        copied = {**item, "assets": {}}
-        for key, asset in item["assets"].items():
-            name = asset["href"].rpartition("/")[2]
-            shutil.copyfile(store.fetch(store.key_of(asset["href"]), fetched), target / name)
-            copied["assets"][key] = {**asset, "href": f"./{name}"}
-        (target / "item.json").write_text(json.dumps(copied, indent=1) + "\n", encoding="utf-8")
-    shutil.copyfile(folder / STACKS / "order.json", folder / "order.json")
-
-
 def _show(order: StackOrder, items: list[Item], report: Report, out: Path | None) -> None:
     if datasets := _datasets(items):
         table = Table("dataset", "id", "became", "points", "CE90 before", "after", title="registration (pixels)")
@@ -99,12 +66,7 @@ def _show(order: StackOrder, items: list[Item], report: Report, out: Path | None
             points = f"{one['inliers']} of {one['points']}" if "points" in one else ""
             table.add_row(str(one["dataset"]), one["id"], one["status"], points, *figures)
         output.print(table)
-    table = Table("product", "collection", "file", title=f"order {order.id}")
-    for item in items:
-        for asset in item["assets"].values():
-            if asset.get("type") == COG_TYPE:
-                table.add_row(asset["title"], item["collection"], asset["href"])
-    output.print(table)
+    output.print(product_table(order, items))
     for one in datasets:
         if one["status"] == "refused":
             errors.print(f"[yellow]not registered[/] {one['id']}: {one['reason']}", soft_wrap=True, highlight=False)

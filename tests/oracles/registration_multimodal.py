@@ -31,7 +31,7 @@ def halved(image: Array, usable: Mask) -> tuple[Array, Mask]:
 
 
 def channels(image: Array, usable: Mask) -> tuple[NDArray[np.complex128], Mask]:
-    """0.3 |z|, 0.96 |z| u^2 and 0.48 |z| u^4 (3, y, x), smoothed by a Gaussian of 0.8 pixels; and where to trust them."""
+    """0.3 |z|, 0.96 |z| u^2 and 0.48 |z| u^4 (3, y, x), smoothed by a Gaussian of 0.8 pixels; and where to trust it."""
     height, width = image.shape
     sharp, trusted = np.zeros((3, height, width), complex), np.zeros((height, width), bool)
     for y in range(1, height - 1):
@@ -55,7 +55,7 @@ def channels(image: Array, usable: Mask) -> tuple[NDArray[np.complex128], Mask]:
 
 
 def normalised(values: NDArray[np.complex128], trusted: Mask) -> NDArray[np.complex128]:
-    """Channels of a window divided by their norm, which has a floor: 0.6 of the median magnitude of every third pixel."""
+    """Channels of a window over their norm, whose floor is 0.6 of the median magnitude of every third pixel."""
     floor = 2 * np.median(values[0].real[::3, ::3][trusted[::3, ::3]]) if trusted[::3, ::3].any() else 0.0
     norm = np.sqrt((np.abs(values) ** 2).sum(axis=0) + floor**2)
     return values / np.where(norm > 0, norm, 1)

@@ -232,6 +232,10 @@ def test_an_order_never_changes(site: Site, weft: Callable[..., Any], tmp_path: 
     assert put_order(first, site.store)
     assert not put_order(first, site.store)
     assert get_order("named", site.store) == first
+    older = json.loads(first.canonical())
+    del older["coregistration"]["search"]  # as an earlier version of Weft would have kept it
+    site.store.put_bytes("orders/older.json", json.dumps(older | {"name": "older"}).encode())
+    assert not put_order(orders.parse(changed(tmp_path, name="older").read_bytes()), site.store)
     code, _, told = weft("stack", changed(tmp_path, name="named", bands="1.red,1.nir,2.red"))
     assert code == 2
     assert "name: there is another order named, and orders never change" in told

@@ -17,6 +17,8 @@ from shapely.geometry import MultiPolygon
 
 from weft.errors import RequestError
 from weft.expressions import Expression, parse
+from weft.expressions.scaling import Scaling
+from weft.expressions.streaming import check_together
 from weft.orders.aoi import parse_aoi
 from weft.orders.document import Order
 from weft.registration.settings import Registering
@@ -78,6 +80,7 @@ class StackOrder(Order):
         aoi: WKT or GeoJSON; by default what the reference and all datasets have in common.
         s_expressions: ``name:expression`` over the bands; in JSON a list, or one text with commas, semicolons or line
             breaks between them.
+        scaling: how results of expressions are stored, by name; one that is not named is float32.
         coregistration: how datasets are registered, and what proves it.
     """
 
@@ -89,6 +92,7 @@ class StackOrder(Order):
     reference_asset: str
     aoi: str | dict[str, Any] | None = None
     s_expressions: Annotated[tuple[str, ...], Field(max_length=MAX_EXPRESSIONS)] = ()
+    scaling: dict[str, Scaling] = Field(default={})
     coregistration: Registering = Registering()
 
     @field_validator("input_reference")
@@ -161,12 +165,7 @@ class StackOrder(Order):
             raise ValueError(
                 f"reference_asset: {self.reference} is none of the bands {','.join(self.bands)}; add it or choose one"
             )
-        for name, expression in self.expressions.items():
-            if strangers := sorted(expression.names - set(self.bands)):
-                raise ValueError(
-                    f"s_expressions: {name} uses {', '.join(strangers)}, none of the bands {','.join(self.bands)}; "
-                    "add it to bands or correct it"
-                )
+        self._check_expressions()
         if self.coregistration.pairing and self.coregistration.method == "stack":
             raise ValueError("coregistration.pairing: method stack matches no bands; remove it, or choose a method")
         for index in self.coregistration.pairing:
@@ -177,6 +176,22 @@ class StackOrder(Order):
                     "are for the others, by their number"
                 )
         return self
+
+    def _check_expressions(self) -> None:
+        try:
+            check_together(self.expressions.values())
+        except RequestError as error:
+            raise ValueError(f"s_expressions: {error}") from error
+        for name, expression in self.expressions.items():
+            if strangers := sorted(expression.names - set(self.bands)):
+                raise ValueError(
+                    f"s_expressions: {name} uses {', '.join(strangers)}, none of the bands {','.join(self.bands)}; "
+                    "add it to bands or correct it"
+                )
+        if strangers := sorted(self.scaling.keys() - self.expressions.keys()):
+            raise ValueError(
+                f"scaling: {', '.join(strangers)} is no name of s_expressions; they are {', '.join(self.expressions)}"
+            )
 
     @field_serializer("bands")
     def _joined(self, bands: tuple[str, ...]) -> str:

@@ -25,8 +25,9 @@ from weft.registration.settings import Fit
 _EVERY = 3
 _POINTS_PER_BLOCK = 3
 _FEWEST_BLOCKS, _MOST_BLOCKS = 3, 16
-# A richer model must be better by 2.5 standard errors of the difference, and by 3 % of the error.
-_CERTAIN, _WORTHWHILE = 2.5, 0.03
+# A richer model must be better by 2.5 standard errors of the difference, by 3 % of the error, and by
+# what anybody could notice in pixels.
+_CERTAIN, _WORTHWHILE, _NOTICEABLE = 2.5, 0.03, 0.003
 
 
 class Fitting(Protocol):
@@ -72,6 +73,7 @@ def estimate(
     shape: tuple[int, int],
     model: Fit = "auto",
     *,
+    template: int = 64,
     warp_order: int = 2,
     rms_threshold: float = 0.05,
 ) -> Displacement:
@@ -83,6 +85,8 @@ def estimate(
         model: ``auto`` climbs from a shift over affine and polynomials to a smooth field as long as that lowers the
             error at held-out points by more than its noise; ``polynomial`` chooses among orders 1 to 3, ``field``
             how smooth; ``snap`` is the polynomial through the points that SNAP's RMS rule keeps.
+        template: edge of the windows that gave the points, pixels: windows that overlap err alike. In small images
+            an eighth of the longer side is taken.
         warp_order: of ``snap``: order of the polynomial.
         rms_threshold: of ``snap``: pixels.
 
@@ -93,8 +97,9 @@ def estimate(
         RequestError: too few points for the model, or the model has no such name.
     """
     kept = points.select(believe(points, shape, model, warp_order=warp_order, rms_threshold=rms_threshold))
-    candidate = choose(kept, shape, model, warp_order=warp_order)
-    left = held_out(kept, partial(candidate.fit, shape=shape))
+    apart = min(template, max(shape) / 8)
+    candidate = choose(kept, shape, model, warp_order=warp_order, apart=apart)
+    left = held_out(kept, partial(candidate.fit, shape=shape), apart=apart)
     return candidate.fit(kept, shape).measured(rmse=rmse(left), ce90=ce90(left))
 
 
@@ -176,7 +181,10 @@ def is_better(left: Floats, than: Floats, points: TiePoints, *, apart: float = 0
         apart: as there.
     """
     known = np.isfinite(left).all(axis=1) & np.isfinite(than).all(axis=1)
-    if not known.any() or rmse(left[known]) > (1 - _WORTHWHILE) * rmse(than[known]):
+    if not known.any():
+        return False
+    worse = rmse(than[known])
+    if worse - rmse(left[known]) < max(_WORTHWHILE * worse, _NOTICEABLE):
         return False
     row, column = _blocks(points, apart)
     _, block = np.unique((row * _MOST_BLOCKS + column)[known], return_inverse=True)

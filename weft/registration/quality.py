@@ -19,7 +19,7 @@ from weft.registration.estimate import believe, ce90, choose, held_out, is_bette
 from weft.registration.points import Floats, Mask, TiePoints
 from weft.registration.settings import Registering
 
-# A match agrees with a prediction when it lies this close, but never so close that one in a hundred does by chance.
+# A match agrees with a prediction that lies this close, or within a fifth of the search: chance must seldom agree.
 _AGREES, _OF_SEARCH = 2.0, 0.2
 # Chance may bring about what was found in less than one of a hundred thousand pairs without any relation.
 _CHANCE = 1e-5

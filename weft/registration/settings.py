@@ -64,7 +64,7 @@ class Registering(Strict):
     min_points: Annotated[int, Field(ge=8, le=100_000)] = 12
     min_agreement: Annotated[float, Field(ge=0.1, le=1)] = 0.25
     min_coverage: Annotated[float, Field(ge=0.1, le=1)] = 0.4
-    max_ce90: Annotated[float, Field(gt=0, le=10)] = 2.0
+    max_ce90: Annotated[float, Field(gt=0, le=10)] = 3.0
     on_failure: Literal["fail", "geometry"] = "fail"
 
     @field_validator("method", mode="before")

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weft.expressions import Expression
+from weft.expressions.scaling import Scaling
 from weft.expressions.streaming import evaluate_grid
 from weft.rasters.cog import LayerWriter
 from weft.rasters.grid import Window
@@ -25,7 +26,12 @@ from weft.stacking.layers import asset_keys
 
 
 def stack_expressions(
-    stack: SourceProduct, expressions: Mapping[str, Expression], scratch: Path, *, workers: int = 2
+    stack: SourceProduct,
+    expressions: Mapping[str, Expression],
+    scratch: Path,
+    *,
+    scaling: Mapping[str, Scaling] | None = None,
+    workers: int = 2,
 ) -> Product:
     """Evaluate every expression of an order.
 
@@ -33,17 +39,19 @@ def stack_expressions(
         stack: the published stack; its layers have the keys of :func:`weft.stacking.layers.asset_keys`.
         expressions: output name -> expression over bands named as in ``1.nir``; physical values go in.
         scratch: folder for the files.
+        scaling: output name -> how it is stored; float32 with NaN for nodata by default.
         workers: threads.
 
     Returns:
-        One float32 layer for each expression, nodata NaN, titled by its name.
+        One layer for each expression, titled by its name.
 
     Raises:
         RequestError: two names come to one asset, or a band cannot be read.
     """
     names = sorted(frozenset().union(*(expression.names for expression in expressions.values())))
     bands, outputs = asset_keys(names), asset_keys(expressions)
-    specs = [LayerSpec(key, name, "float32", math.nan) for name, key in outputs.items()]
+    scaling = scaling or {}
+    specs = [_spec(key, name, expressions[name], scaling.get(name)) for name, key in outputs.items()]
     with ExitStack() as opened:
         files = {name: opened.enter_context(_open(stack, stack.layers[key])) for name, key in bands.items()}
         writer = opened.enter_context(LayerWriter(stack.grid, specs, scratch))
@@ -52,10 +60,17 @@ def stack_expressions(
             return files[name].read(window)
 
         def write(window: Window, values: Mapping[str, npt.NDArray[np.float32]]) -> None:
-            writer.write(window, {outputs[name]: block for name, block in values.items()})
+            stored = {name: scaling[name].stored(block) if name in scaling else block for name, block in values.items()}
+            writer.write(window, {outputs[name]: block for name, block in stored.items()})
 
         evaluate_grid(expressions, read, stack.grid, write=write, scratch=scratch, workers=workers)
         return Product(stack.grid, writer.finish(workers=workers))
+
+
+def _spec(key: str, name: str, expression: Expression, scaling: Scaling | None) -> LayerSpec:
+    if scaling is None:
+        return LayerSpec(key, name, "float32", math.nan, categorical=expression.categorical)
+    return LayerSpec(key, name, scaling.dtype, scaling.nodata, scale=scaling.scale, categorical=expression.categorical)
 
 
 def _open(stack: SourceProduct, source: SourceLayer) -> LayerFile:

@@ -46,6 +46,12 @@ def test_a_shift_beyond_the_search_is_not_found_elsewhere(land: Waves) -> None:
     assert (matched(reference, secondary, centres(ox=12, oy=2), 6).score > 0.5).all(), "it is, from a closer start"
 
 
+def test_the_search_ends_where_it_was_said_to(land: Waves) -> None:
+    reference = land.image(SHAPE)
+    assert (matched(reference, land.image(SHAPE, 6.3, 0.0), centres(), 6).score > 0.3).all(), "half a pixel is given"
+    assert (matched(reference, land.image(SHAPE, 6.8, 0.0), centres(), 6).score == 0).all()
+
+
 def test_unrelated_images_score_low(land: Waves) -> None:
     other = Waves(12).image(SHAPE)
     for size in (32, 64):

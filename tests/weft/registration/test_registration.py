@@ -124,7 +124,7 @@ def test_none_of_a_hundred_pairs_of_strangers_is_accepted(kind: str, method: Mat
     alike: list[Strangers] = [pair for pair in PAIRS if pair.kind == kind]
     assert len(PAIRS) >= 100
     for pair in alike:
-        found = registered(pair.reference, pair.secondary, method, template=40, coarse_search=24, workers=1)
+        found = registered(pair.reference, pair.secondary, method, template=40, spacing=13, coarse_search=24, workers=1)
         assert not found.accepted, f"{kind}: {found.reason}"
         assert not found.displacement.moves
         assert found.reason

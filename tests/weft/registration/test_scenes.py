@@ -20,7 +20,7 @@ from weft.regions import Coregistration
 from weft.registration.scenes import Aligned, Look, align, candidates, matching_grid
 from weft.scenes.scene import Scene
 
-GRID = Grid("EPSG:32631", 399960, 5700000, 10, 10, 192, 160)
+GRID = Grid("EPSG:32631", 399960, 5700000, 10, 10, 144, 128)
 PERIOD = TimeWindow(datetime(2018, 4, 1, tzinfo=UTC), datetime(2018, 5, 1, tzinfo=UTC))
 MIDDLE = datetime(2018, 4, 16, tzinfo=UTC)
 PHASE = Coregistration(method="phase", template=32)
@@ -123,17 +123,16 @@ def shifts(made: Aligned) -> Mapping[str, tuple[float, float]]:
     return found
 
 
-EDGE = (slice(0, 80), slice(0, 24))
-HALF = (slice(0, 80), slice(0, 48))
+EDGE = (slice(None), slice(0, 18))
 EVERYWHERE = (slice(None), slice(None))
-KNOWN = {0: (1.3, -0.7), 1: (-2.4, 0.55), 2: (3.6, 4.25), 3: (0.0, 0.0), 4: (0.8, 1.9), 5: (-0.45, -1.15)}
+KNOWN = {0: (1.3, -0.7), 1: (-2.4, 0.55), 2: (3.6, 4.25), 3: (0.0, 0.0), 4: (-0.45, -1.15)}
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> list[Scene]:
-    """Six dates five days apart: the fourth is in the middle of the period, clear, and where it should be."""
+    """Five dates five days apart: the fourth is in the middle of the period, clear, and where it should be."""
     folder = tmp_path_factory.mktemp("scenes")
-    clouds = {2: (EDGE,), 4: (HALF,)}
+    clouds = {2: (EDGE,)}
     return [scene(folder, number, shift, clouds.get(number, ())) for number, shift in KNOWN.items()]
 
 
@@ -191,13 +190,12 @@ def test_without_a_clear_scene_there_is_no_reference(tmp_path: Path) -> None:
 def test_a_reference_that_cannot_be_read_gives_way_to_the_next(scenes: list[Scene], tmp_path: Path) -> None:
     broken = scene(tmp_path, 3)
     Path(broken.bands["red"].href).write_bytes(b"not a raster")
-    made = aligned([scenes[1], broken, scenes[5]], tmp_path)
-    assert made.reference == (scenes[1].id,)
-    assert shifts(made).keys() == {scenes[5].id}
+    made = aligned([scenes[1], broken, scenes[4]], tmp_path)
+    assert made.reference == (scenes[4].id,)
+    assert shifts(made).keys() == {scenes[1].id}
     (lost,) = (outcome for outcome in made.outcomes if outcome.scene_ids == (broken.id,))
     assert "cannot be read" in lost.reason
-    dx, dy = shifts(made)[scenes[5].id]
-    assert np.hypot(dx - (-0.45 + 2.4), dy - (-1.15 - 0.55)) < 0.05
+    assert np.hypot(*np.subtract(shifts(made)[scenes[1].id], np.subtract(KNOWN[1], KNOWN[4]))) < 0.05
 
 
 def test_classes_or_bands_that_cannot_be_read_cost_a_scene_its_registration_only(
@@ -206,14 +204,14 @@ def test_classes_or_bands_that_cannot_be_read_cost_a_scene_its_registration_only
     blind, broken = scene(tmp_path, 1), scene(tmp_path, 2)
     Path(blind.classes.layer.href).write_bytes(b"not a raster")
     Path(broken.bands["red"].href).write_bytes(b"not a raster")
-    made = aligned([blind, broken, scenes[3], scenes[5]], tmp_path)
+    made = aligned([blind, broken, scenes[3], scenes[4]], tmp_path)
     assert made.reference == (scenes[3].id,)
-    assert shifts(made).keys() == {scenes[5].id}
+    assert shifts(made).keys() == {scenes[4].id}
     assert [blind.id in made.outcomes[0].reason, broken.id in made.outcomes[1].reason] == [True, True]
 
 
 def test_granules_of_one_pass_share_one_displacement(scenes: list[Scene], made: Aligned, tmp_path: Path) -> None:
-    cut = [(slice(None), slice(0, 40)), (slice(None), slice(40, 96))]
+    cut = [(slice(None), slice(0, 30)), (slice(None), slice(30, 72))]
     left, right = (scene(tmp_path / str(part), 1, KNOWN[1], [cut[1 - part]]) for part in (0, 1))
     right = replace(right, id="S2A_31UDS_001_b", segment="later")
     joined = aligned([left, right, scenes[3]], tmp_path)

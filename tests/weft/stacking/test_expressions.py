@@ -10,6 +10,7 @@ import rasterio
 
 from weft.errors import RequestError
 from weft.expressions import parse
+from weft.expressions.scaling import Scaling
 from weft.rasters.cog import write_layers
 from weft.rasters.grid import Grid
 from weft.rasters.product import LayerSpec, SourceLayer, SourceProduct
@@ -48,6 +49,22 @@ def test_expressions_are_of_physical_values_and_gaps_stay_gaps(stack: SourceProd
     np.testing.assert_allclose(read(made.file("half").path), nir / 2, rtol=1e-6)
     np.testing.assert_allclose(read(made.file("burnt_area").path), nir + 10 ** (radar / 10), rtol=1e-6)
     assert np.isnan(read(made.file("burnt_area").path)[[3, 7], [4, 8]]).all()
+
+
+def test_an_order_may_ask_for_whole_numbers(stack: SourceProduct, tmp_path: Path) -> None:
+    expressions = {"half": parse("(/ 1.nir 2)"), "parts": parse("(label (> 1.nir 0.45))")}
+    scaling = {"half": Scaling(), "parts": Scaling(dtype="int16", scale=1)}
+    made = stack_expressions(stack, expressions, tmp_path / "made", scaling=scaling)
+    half, parts = made.file("half"), made.file("parts")
+    assert (half.layer.dtype, half.layer.nodata, half.layer.scale) == ("uint16", 0, 1e-4)
+    nir = read(stack.layers["1_nir"].path)
+    steps = read(half.path).astype(int)
+    assert np.abs(2 * steps - nir).max() <= 2, "half a step, and one up from nothing"
+    np.testing.assert_array_equal(steps == 0, nir == 0)
+    assert parts.layer.categorical
+    assert not half.layer.categorical
+    assert read(parts.path)[3, 4] == parts.layer.nodata == -32768
+    assert read(parts.path).max() > 5
 
 
 def test_names_that_come_to_one_asset_are_told(stack: SourceProduct, tmp_path: Path) -> None:
