@@ -30,7 +30,7 @@ from weft.stac.coregistration import applied_field, moved_of
 
 COLLECTION = "composites"
 NAME = "tile_composite"
-VERSION = 2
+VERSION = 3
 
 
 def tile_composite(lane: Lane) -> dg.AssetsDefinition:

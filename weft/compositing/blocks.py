@@ -66,8 +66,10 @@ class BlockReader:
         held = 4 + (16 if self._judges_more_than_classes else 0)
         if any(len(observation.scenes) > 1 for observation in self._observations):
             held += 2 * len(self._recipe.bands)
-        # What a coarser band is repeated from.
-        held += 2
+        # What a coarser band is repeated from, or a finer one averaged.
+        bands = self._observations[0].scenes[0].bands
+        finest = min(bands[band].geolocation.x_size for band in self._recipe.bands)
+        held += 2 * math.ceil(max(1.0, self._grid.x_size / finest)) ** 2
         if any(observation.moved for observation in self._observations):
             held += MovedReader.bytes_reading
         # Four angles and four kernels as float64, should the archive's angles be as fine as its bands.

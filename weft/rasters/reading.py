@@ -30,15 +30,17 @@ Place = Callable[[str], str]
 """Turns an href into a place :func:`weft.rasters.gdal.open_raster` may open; raises RequestError if it may not."""
 
 _READ_ATTEMPTS = 2
+_WAVELETS = "JP2OpenJPEG"
 _FINEST_SHARE = 1000  # ratios of pixel sizes are taken to this denominator
 _RIM = 8  # pixels that windows of a displaced scene need of the file blocks around them, more or less
 
 
 class _Storage(NamedTuple):
-    """Rows and columns of the blocks in which a layer is stored, and the type of its numbers."""
+    """Rows and columns of the blocks in which a layer is stored, the type of its numbers, and whether in wavelets."""
 
     block: tuple[int, int]
     dtype: str
+    wavelets: bool
 
 
 class SceneReader:
@@ -82,8 +84,9 @@ class SceneReader:
     ) -> None:
         """Read stored numbers of measured bands into ``out`` (layer, height, width).
 
-        A layer finer than the grid is averaged, at a whole ratio of pixel sizes by decoding at reduced resolution; a
-        coarser one is repeated.
+        A layer finer than the grid is averaged, a coarser one repeated. At a whole ratio of pixel sizes a GeoTIFF is
+        decoded at reduced resolution. JPEG 2000 is not: a pixel of its reduced images is centred on the first of the
+        pixels it stands for, so that at 20 m it would lie 5 m off.
 
         Args:
             layers: bands of the scene.
@@ -96,7 +99,7 @@ class SceneReader:
 
     def _numbers(self, layer: Layer, window: Window, out: npt.NDArray[np.uint16]) -> None:
         ratio = self._grid.x_size / layer.geolocation.x_size
-        if ratio > 1 and not ratio.is_integer():
+        if ratio > 1 and (self._storage(layer).wavelets or not ratio.is_integer()):
             self._average(layer, window, Fraction(ratio).limit_denominator(_FINEST_SHARE), out)
         elif ratio > 1:
             out[...] = self._read(
@@ -210,7 +213,8 @@ class SceneReader:
                 if (layer.href, layer.band) not in self._known:
                     self._check_header(layer, dataset)
                     block = dataset.block_shapes[layer.band - 1]
-                    self._known[layer.href, layer.band] = _Storage(block, dataset.dtypes[layer.band - 1])
+                    dtype = dataset.dtypes[layer.band - 1]
+                    self._known[layer.href, layer.band] = _Storage(block, dtype, dataset.driver == _WAVELETS)
                 yield dataset
             finally:
                 if len(self._open) > self._keep_open:

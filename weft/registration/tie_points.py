@@ -76,7 +76,14 @@ def tie_points(
         if not low <= value <= high:
             raise RequestError(f"{name} must be {low} to {high}, got {value}")
     masks = usable(reference, mask_reference), usable(secondary, mask_secondary)
-    centres = place(*masks, reference.shape, template=template, spacing=spacing, offsets=partial(_offsets, prior=prior))
+    centres = place(
+        *masks,
+        reference.shape,
+        template=template,
+        spacing=spacing,
+        offsets=partial(_offsets, prior=prior),
+        overhang=method == "multimodal",
+    )
     found = matched(partial(MATCHERS[method], reference, secondary, *masks), centres, search, workers)
     score = np.where(np.isfinite(found.score) & np.isfinite(found.dx) & np.isfinite(found.dy), found.score, 0)
     points = TiePoints(

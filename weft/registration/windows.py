@@ -6,8 +6,8 @@ batches (``tie_points``).
 
 A window of edge ``size`` at the centre (x, y) covers the columns x - size // 2 to x - size // 2 + size - 1, and the
 rows likewise. Windows come in three sizes: ``template``, three quarters of it and half of it, but never less than
-``LEAST`` pixels (or ``template``, if that is less). A window must lie inside both images, and at least half of its
-pixels must be usable in both; the largest size that fulfils this is taken.
+``LEAST`` pixels (or ``template``, if that is less). A window must lie inside both images, unless it may hang over, and
+at least half of its pixels must be usable in both; the largest size that fulfils this is taken.
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ def place(
     template: int,
     spacing: int,
     offsets: Callable[[Ints, Ints], tuple[Ints, Ints]],
+    overhang: bool = False,
 ) -> Centres:
     """At most one centre in each cell of about ``spacing`` x ``spacing`` pixels.
 
@@ -137,6 +138,8 @@ def place(
         template: edge of the largest window, pixels.
         spacing: edge of a cell, pixels.
         offsets: for x and y where to start in the secondary, as whole pixels to add.
+        overhang: whether a window may reach outside; what lies there is not usable. Unlike sensors need large windows,
+            and half of one beyond the border serves them better than a whole one of half the size.
     """
     allowed = np.array(sizes(template), np.int64)
     cell_y, cell_x = np.meshgrid(*(_middles(length, spacing) for length in shape), indexing="ij")
@@ -149,7 +152,8 @@ def place(
         x = _inside(cell_x[todo] + right * spacing // 4, shape[1], allowed[-1])
         y = _inside(cell_y[todo] + down * spacing // 4, shape[0], allowed[-1])
         ox, oy = offsets(x, y)
-        size = _largest(looked_at(mask_reference), looked_at(mask_secondary), x, y, ox, oy, allowed, USABLE, *shape)
+        masks = looked_at(mask_reference), looked_at(mask_secondary)
+        size = _largest(*masks, x, y, ox, oy, allowed, USABLE, overhang, *shape)
         better = size > found.size[todo]
         for name, values in (("x", x), ("y", y), ("ox", ox), ("oy", oy), ("size", size)):
             getattr(found, name)[todo[better]] = values[better]
@@ -187,28 +191,30 @@ def _inside(middles: Ints, length: int, least: int) -> Ints:
 
 
 @njit(nogil=True, cache=True)
-def _largest(mask_r, mask_s, x, y, ox, oy, allowed, share, rows, columns):  # type: ignore[no-untyped-def]
+def _largest(mask_r, mask_s, x, y, ox, oy, allowed, share, overhang, rows, columns):  # type: ignore[no-untyped-def]
     found = np.zeros(x.size, np.int64)
     for n in range(x.size):
         for size in allowed:
             left, top = x[n] - size // 2, y[n] - size // 2
-            if min(left, left + ox[n]) < 0 or min(top, top + oy[n]) < 0:
+            within = min(left, left + ox[n]) >= 0 and min(top, top + oy[n]) >= 0
+            within = within and max(left, left + ox[n]) + size <= columns and max(top, top + oy[n]) + size <= rows
+            if not (within or overhang):
                 continue
-            if max(left, left + ox[n]) + size > columns or max(top, top + oy[n]) + size > rows:
-                continue
-            if _both(mask_r, mask_s, left, top, ox[n], oy[n], size) >= share * size * size:
+            if _both(mask_r, mask_s, left, top, ox[n], oy[n], size, rows, columns) >= share * size * size:
                 found[n] = size
                 break
     return found
 
 
 @njit(nogil=True, cache=True)
-def _both(mask_r, mask_s, left, top, ox, oy, size):  # type: ignore[no-untyped-def]
+def _both(mask_r, mask_s, left, top, ox, oy, size, rows, columns):  # type: ignore[no-untyped-def]
+    first_row, end_row = max(top, -oy, 0), min(top + size, rows, rows - oy)
+    first_column, end_column = max(left, -ox, 0), min(left + size, columns, columns - ox)
     if not mask_r.size and not mask_s.size:
-        return size * size
+        return max(0, end_row - first_row) * max(0, end_column - first_column)
     both = 0
-    for row in range(top, top + size):
-        for column in range(left, left + size):
+    for row in range(first_row, end_row):
+        for column in range(first_column, end_column):
             if mask_r.size and not mask_r[row, column]:
                 continue
             both += not mask_s.size or mask_s[row + oy, column + ox]
