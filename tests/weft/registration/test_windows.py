@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.registration.windows import LEAST, cut, place, sizes, usable
+from weft.registration.windows import LEAST, OVERHANGING, cut, place, sizes, usable
 
 
 def nowhere(x, y):
@@ -104,3 +104,22 @@ def test_nobody_looks_where_all_is_usable() -> None:
     assert usable(np.ones((1, 2), np.uint16), mask) is mask
     np.testing.assert_array_equal(usable(np.array([[np.nan, 1.0]]), None), [[False, True]])
     np.testing.assert_array_equal(usable(np.array([[np.nan, 1.0]]), mask), [[False, False]])
+
+
+def test_a_window_may_hang_over_where_enough_of_it_is_left() -> None:
+    def still(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros_like(x), np.zeros_like(y)
+
+    inside = place(None, None, (200, 200), template=64, spacing=40, offsets=still)
+    over = place(None, None, (200, 200), template=64, spacing=40, offsets=still, overhang=True)
+    everywhere = np.ones((200, 200), bool)
+    masked = place(everywhere, everywhere, (200, 200), template=64, spacing=40, offsets=still, overhang=True)
+    for name in ("x", "y", "size"):
+        np.testing.assert_array_equal(getattr(over, name), getattr(masked, name))
+    reach = 32 - np.minimum(over.x, 199 - over.x), 32 - np.minimum(over.y, 199 - over.y)
+    left = [(64 - np.maximum(0, one)) / 64 for one in reach]
+    whole = over.size == 64
+    assert whole.sum() > (inside.size == 64).sum()
+    assert ((left[0] * left[1])[whole] > OVERHANGING - 0.03).all()
+    beyond = np.maximum(over.size // 2 - over.x, over.size // 2 - over.y)
+    assert (beyond[~whole] <= 0.25 * over.size[~whole]).all()
