@@ -85,7 +85,9 @@ class Coregistration(Strict):
 
     @model_validator(mode="after")
     def _with_a_method(self) -> Coregistration:
-        given = sorted(self.model_fields_set - {"method"})
+        # By value, not by presence: a region written out in full says what a region by default says.
+        fields = type(self).model_fields
+        given = sorted(name for name in fields if name != "method" and getattr(self, name) != fields[name].default)
         if self.method == "none" and given:
             raise ValueError(
                 f"{', '.join(given)}: only with a method; set it to phase or multimodal, or remove the rest"
