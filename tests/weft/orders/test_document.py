@@ -62,7 +62,7 @@ def test_equal_orders_have_equal_text_and_id():
         s_expressions=[],
         aoi="",
         order="stack",
-        coregistration={"method": "auto", "search": 20, "max_ce90": 2, "pairing": {}},
+        coregistration={"method": "auto", "search": 20, "max_ce90": 3, "pairing": {}},
     )
     short, long = parse(encoded()), parse(spelled_out)
     assert (short, short.canonical(), short.id) == (long, long.canonical(), long.id)
