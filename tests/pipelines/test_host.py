@@ -42,6 +42,9 @@ EDGES = {
     ("orbit_mosaic", "mosaic"): MULTI,
     ("mosaic", "mosaic_expressions"): IDENTITY,
     ("mosaic", "region_mosaic"): "MultiToSingleDimensionPartitionMapping",
+    ("order_inputs", "coregistered_stack"): IDENTITY,
+    ("coregistered_stack", "expression_bands"): IDENTITY,
+    ("order_inputs", "composite_order"): IDENTITY,
 }
 
 EDGES_QUERY = """{ assetNodes { assetKey { path } isPartitioned
