@@ -29,6 +29,11 @@ import rasterio.errors  # noqa: E402
 
 from weft.errors import WeftError  # noqa: E402
 
+# Drivers are registered here, under the import lock: two threads that enter rasterio's first environment at once both
+# register and skip them, each under the other's feet, and now and then the process dies of it.
+with rasterio.Env():
+    pass
+
 SETTINGS: dict[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no side-car files
     "GDAL_PAM_ENABLED": "NO",

@@ -71,6 +71,12 @@ def test_the_one_driver_holds_after_warping_has_registered_vrt_again(tmp_path):
         open_raster(path)
 
 
+def test_drivers_are_registered_by_the_import_for_threads_race_in_the_first_environment():
+    code = "from rasterio._env import driver_count; import weft.rasters.gdal; print(driver_count())"
+    registered = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
+    assert int(registered) > 50
+
+
 def test_drivers_that_point_elsewhere_are_not_there():
     code = "import weft.rasters.gdal, rasterio\nwith rasterio.Env() as env: print(*sorted(env.drivers()))"
     drivers = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
