@@ -47,9 +47,9 @@ __all__ = ["Composited", "Progress", "Recipe", "composite"]
 Progress = Callable[[int, int], None]
 """Called with (blocks done, blocks in all)."""
 
-_RESIDENT = 690 << 20
+_RESIDENT = 610 << 20
 """What a process needs whatever the block: interpreter, compiled kernels, GDAL's cache, open files, writing COGs."""
-_FILES = 192
+_FILES = 128
 """Most files kept open, of all scenes: what they hold in memory must not grow with the number of dates."""
 _LEAST_SHARE = 4
 """Blocks get this part of a budget that leaves them less beside the resident part."""
@@ -207,7 +207,8 @@ class _Job:
         if rows * cols <= pixels:
             cols = min(self.grid.width, pixels // rows // cols * cols)
             return list(self.grid.blocks(max(rows, pixels // cols // rows * rows), cols))
-        height = max(1, pixels // cols)
+        strips = -(-rows // max(1, pixels // cols))
+        height = -(-rows // strips)  # all alike: no higher than needed, and often whole blocks of what is written
         return [
             Window(row, outer.col, min(height, outer.row + outer.height - row), outer.width)
             for outer in self.grid.blocks(rows, cols)

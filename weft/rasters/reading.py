@@ -149,18 +149,17 @@ class SceneReader:
         )
 
     def _take_nearest(self, layer: Layer, window: Window, margin: int, out: npt.NDArray[Any]) -> None:
-        rows = _nearest(window.row, window.height, margin, self._grid.y_size, layer.geolocation.y_size)
-        cols = _nearest(window.col, window.width, margin, self._grid.x_size, layer.geolocation.x_size)
-        rows = rows.clip(0, layer.geolocation.height - 1)
-        cols = cols.clip(0, layer.geolocation.width - 1)
+        own = layer.geolocation
+        if own == self._grid and not margin and window.overlap(Window(0, 0, *own.shape)) == window:
+            self._pixels(layer, window, out)
+            return
+        rows = _nearest(window.row, window.height, margin, self._grid.y_size, own.y_size).clip(0, own.height - 1)
+        cols = _nearest(window.col, window.width, margin, self._grid.x_size, own.x_size).clip(0, own.width - 1)
         needed = Window(int(rows[0]), int(cols[0]), int(rows[-1] - rows[0]) + 1, int(cols[-1] - cols[0]) + 1)
-        if (np.diff(rows) == 1).all() and (np.diff(cols) == 1).all():
-            self._pixels(layer, needed, out)
-        else:
-            values = np.empty((needed.height, needed.width), self._storage(layer).dtype)
-            self._pixels(layer, needed, values)
-            # First along the rows, where there are fewer of them: ten times faster than one index of both.
-            out[...] = values.take(cols - cols[0], axis=1)[rows - rows[0]]
+        values = np.empty((needed.height, needed.width), self._storage(layer).dtype)
+        self._pixels(layer, needed, values)
+        # First along the rows, where there are fewer of them: ten times faster than one index of both.
+        out[...] = values.take(cols - cols[0], axis=1)[rows - rows[0]]
 
     def _pixels(self, layer: Layer, window: Window, out: npt.NDArray[Any]) -> None:
         """Read a window at the layer's own resolution into ``out``."""
