@@ -18,7 +18,7 @@ from resources.object_store import ObjectStoreResource
 from resources.region import RegionResource
 from resources.scratch import ScratchResource
 from weft.fingerprints import fingerprint
-from weft.mosaicking.gaps import expected_percent
+from weft.mosaicking.gaps import Expected
 from weft.mosaicking.mosaic import mosaic as blend
 from weft.mosaicking.names import file_name
 from weft.mosaicking.sheets import sheet
@@ -30,7 +30,7 @@ from weft.stac.products import source_product
 
 COLLECTION = "mosaics"
 NAME = "mosaic"
-VERSION = 2
+VERSION = 3
 
 
 def mosaic(lane: Lane) -> dg.AssetsDefinition:
@@ -55,14 +55,14 @@ def mosaic(lane: Lane) -> dg.AssetsDefinition:
             for unit in units:
                 tracks = _tracks(shelf, settings, unit, partitions.sheets_of_track)
                 applied = applied_levels(shelf.catalogue, settings, unit.period, tracks)
-                expected = expected_percent(sheet(unit.place, settings.mosaic).grid, _seeing(partitions, unit.place))
+                expected = Expected.of(sheet(unit.place, settings.mosaic).grid, _seeing(partitions, unit.place))
                 mark = fingerprint(
                     NAME,
                     VERSION,
                     tracks={track: mark_of(item) for track, item in tracks.items()},
                     blend=settings.mosaic.model_dump(mode="json"),
                     levels=applied.properties,
-                    expected=expected,
+                    expected=expected.percent,
                 )
                 make = partial(_sheet, shelf, scratch, settings, unit, mark, tracks, applied, expected)
                 shelf.settle(unit, unit.item_id(settings), mark, make)
@@ -96,7 +96,7 @@ def _sheet(
     mark: str,
     tracks: Mapping[str, Item],
     applied: Applied,
-    expected: float,
+    expected: Expected,
 ) -> Item | Nothing:
     target = sheet(unit.place, settings.mosaic)
     with scratch.folder() as folder:
@@ -117,11 +117,11 @@ def _sheet(
                 "weft:resampling": sorted({kernel for item in tracks.values() for kernel in _kernels(item)}),
                 **applied.properties,
                 "weft:gaps": made.gaps.percent(),
-                "weft:expected": expected,
+                "weft:expected": expected.percent,
                 "weft:seams": asdict(made.seams),
             },
             name=lambda key: file_name(settings, unit.period, target.grid, key, unit.place),
-            pictures={"gaps": single(made.gaps.sample, GAPS)},
+            pictures={"gaps": single(expected.only(made.gaps.sample), GAPS)},
         )
 
 

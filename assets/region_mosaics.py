@@ -20,6 +20,7 @@ from resources.region import RegionResource
 from resources.scratch import ScratchResource
 from weft.errors import RequestError
 from weft.fingerprints import fingerprint
+from weft.mosaicking.gaps import Expected
 from weft.mosaicking.layers import COUNT
 from weft.mosaicking.names import file_name
 from weft.mosaicking.overview import Overview, shown_layers
@@ -39,7 +40,7 @@ from weft.stac.products import layers_of, source_product
 from weft.stac.region_mosaics import COLLECTION, GTI, VRT, region_mosaic_item
 
 NAME = "region_mosaic"
-VERSION = 1
+VERSION = 2
 _GAPS_SIZE = 256
 _ENDINGS = {VRT: ".vrt", GTI: ".gti.gpkg"}
 
@@ -106,7 +107,7 @@ def _whole(
     overview = _overview(shelf, scratch, grid, shown, list(sheets.values()))
     item_id = unit.item_id(settings)
     with scratch.folder() as folder:
-        paths, digests = _pictures(overview, bool(shown), folder)
+        paths, digests = _pictures(overview, bool(shown), Expected.of(grid, settings.tiles), folder)
         named = partial(file_name, settings, unit.period)
         files = {
             **{key: path.rename(folder / (named(overview.grid, key) + path.suffix)) for key, path in paths.items()},
@@ -147,7 +148,9 @@ def _overview(
     return overview
 
 
-def _pictures(overview: Overview, coloured: bool, folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
+def _pictures(
+    overview: Overview, coloured: bool, expected: Expected, folder: Path
+) -> tuple[dict[str, Path], dict[str, str]]:
     """Asset key to its file; and of the rasters the digest of their pixels."""
     counted = LayerSpec("overview_count", "Mean number of valid observations", "uint16", None)
     (count,) = write_layers(overview.grid, {counted: overview.count}, folder)
@@ -158,7 +161,8 @@ def _pictures(overview: Overview, coloured: bool, folder: Path) -> tuple[dict[st
         thumbnail = painted(overview.colour, max_size=THUMBNAIL_SIZE)
     else:
         thumbnail = single(overview.observations(THUMBNAIL_SIZE), COUNT_RAMP, max_size=THUMBNAIL_SIZE)
-    for key, png in {"thumbnail": thumbnail, "gaps": single(overview.observations(_GAPS_SIZE), GAPS)}.items():
+    gaps = single(expected.only(overview.observations(_GAPS_SIZE)), GAPS)
+    for key, png in {"thumbnail": thumbnail, "gaps": gaps}.items():
         paths[key] = folder / f"{key}.png"
         paths[key].write_bytes(png)
     return paths, digests

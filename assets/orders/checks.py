@@ -1,7 +1,8 @@
 """Checks of what was made for orders.
 
-Belongs here: does the registration hold what the order demands. Not here: proving a file before it is published, which
-publishing does. Started by itself, a check looks at every order; in a run, at those of the run.
+Belongs here: does the registration hold what the order demands, and which checks each product gets. Not here: checks
+that the production lane has too (``assets.checks``), or proving a file before it is published, which publishing does.
+Started by itself, a check looks at every order; in a run, at those of the run.
 """
 
 import inspect
@@ -9,15 +10,16 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
+from assets.checks import ADVISORY as OF_COMPOSITES
 from assets.checks import BLOCKING, Test
-from assets.orders import expressions, stack
+from assets.orders import composite, expressions, stack
 from assets.orders.lane import GROUP, key
 from assets.units import RETRY
 from resources.catalogue import CatalogueResource, Search
 from resources.object_store import ObjectStore, ObjectStoreResource
 from weft.registration.settings import Registering
 from weft.stac import Item
-from weft.stac.order_products import EXPRESSIONS, STACKS
+from weft.stac.order_products import COMPOSITES, EXPRESSIONS, STACKS
 
 
 def registration_holds(item: Item, store: ObjectStore) -> str | None:
@@ -55,14 +57,15 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else float("nan")
 
 
-ADVISORY: dict[str, Test] = {"registration_holds": registration_holds}
+OF_STACKS: dict[str, Test] = {"registration_holds": registration_holds}
 
 
 def order_checks() -> list[dg.AssetChecksDefinition]:
     """Checks of every product of an order; files that are not what was published stop the chain."""
     return [
-        _checks(stack.NAME, STACKS, BLOCKING | ADVISORY, stop=True),
+        _checks(stack.NAME, STACKS, BLOCKING | OF_STACKS, stop=True),
         _checks(expressions.NAME, EXPRESSIONS, BLOCKING, stop=False),
+        _checks(composite.NAME, COMPOSITES, BLOCKING | OF_COMPOSITES, stop=False),
     ]
 
 

@@ -77,3 +77,12 @@ def lane(region_file: Path, tmp_path: Path) -> Iterator[LaneHarness]:
     with dg.DagsterInstance.local_temp(str(tmp_path), {"telemetry": {"enabled": False}}) as instance:
         defs = build_defs(Settings.of_home(home, region_file))
         yield LaneHarness(region_file, home, defs, RegionPartitions(load(region_file)), instance)
+
+
+def check_results(instance: dg.DagsterInstance, order_id: str, asset: str) -> dict[str, bool]:
+    """Whether each check of an asset passed in the last run of an order."""
+    run = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": order_id}), limit=1)[0]
+    records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    events = [record.event_log_entry.dagster_event for record in records.records]
+    found = [event.asset_check_evaluation_data for event in events if event]
+    return {one.check_name: one.passed for one in found if one.asset_key.path[-1] == asset}

@@ -15,7 +15,7 @@ from assets.partitions import RegionPartitions
 from pipelines.definitions import build_defs
 from pipelines.orders import carry_out
 from pipelines.settings import Settings
-from tests.pipelines.conftest import PERIOD, LaneHarness
+from tests.pipelines.conftest import PERIOD, LaneHarness, check_results
 from weft.orders import CompositeOrder
 from weft.orders.composite_plan import plan_composite
 from weft.orders.document import check
@@ -109,6 +109,9 @@ def test_equals_the_production_lane_pixel_by_pixel(lane: LaneHarness) -> None:
     shares = [pixels(lane, item, f"track_weight_{track}") for track in ("R008", "R051")]
     assert ((shares[0] > 20) & (shares[1] > 20)).any(), "the area lies in both swaths"
     _describes_its_observations(lane, item)
+    found = check_results(lane.instance, order.id, "composite_order")
+    assert {"stored_bytes", "valid_stac", "enough_valid_pixels", "plausible_values"} == set(found)
+    assert all(found.values())
     again = carry_out(order, settings, lane.instance)
     assert again.unchanged
 

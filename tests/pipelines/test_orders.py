@@ -22,6 +22,7 @@ from resources.catalogue import Catalogue, CatalogueResource
 from resources.object_store import ObjectStore, ObjectStoreResource
 from resources.orders import get_order, put_order
 from tests.order_scenes import CHARTER, Datasets
+from tests.pipelines.conftest import check_results
 from weft import orders
 from weft.errors import RequestError
 from weft.stac import Item
@@ -168,12 +169,7 @@ def metadata(site: Site, asset: str, order_id: str) -> dict[str, dg.MetadataValu
 
 
 def checks(site: Site, order_id: str) -> dict[str, bool]:
-    """Whether each check of the stack passed in the last run of an order."""
-    run = site.instance.get_runs(dg.RunsFilter(tags={"dagster/partition": order_id}), limit=1)[0]
-    records = site.instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    events = [record.event_log_entry.dagster_event for record in records.records]
-    found = [event.asset_check_evaluation_data for event in events if event]
-    return {one.check_name: one.passed for one in found if one.asset_key.path[-1] == "coregistered_stack"}
+    return check_results(site.instance, order_id, "coregistered_stack")
 
 
 def changed(tmp_path: Path, **fields: Any) -> Path:

@@ -1,7 +1,7 @@
 """Gaps: how often the pixels of a sheet were observed, and how much of it could have been.
 
 Belongs here: counting pixels by their number of observations while blocks stream by, and what was to be expected from
-geometry. Not here: drawing the picture (``weft.rasters.quicklook``) or judging the numbers (``assets.checks``).
+geometry. Not here: drawing the pictures (``weft.rasters.quicklook``) or judging the numbers (``assets.checks``).
 """
 
 from __future__ import annotations
@@ -85,27 +85,52 @@ class GapMeter:
         return Gaps((none - one, one - two, two - more, more), self._sample)
 
 
-def expected_percent(grid: Grid, tile_tracks: Iterable[str]) -> float:
-    """How much of a sheet its tracks can see: the part that lies in a tile and in the swath of the track beside it.
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What of a grid its tracks can see: the part that lies in a tile and in the swath of the track beside it.
 
     The swath is taken as far as data can be relied on, 140 km to either side of the centre line. Sea and land that no
     tile of the region covers are not expected, so a sheet at the coast or at the edge of the region is judged by the
     rest. Clouds, and passes that were never flown, are no excuse: what they leave empty are the gaps.
 
-    Args:
-        grid: of the sheet, in any CRS.
-        tile_tracks: keys like ``R051_31UDS`` of the region's tiles, at least those that touch the sheet.
-
-    Returns:
-        Percent of the sheet's area, to a hundredth.
-
-    Raises:
-        RequestError: a malformed or unknown tile or track.
+    Attributes:
+        grid: of a sheet or of all sheets together, in any CRS.
+        area: the part of it, in its CRS.
     """
-    edges = grid.bounds
-    sheet = box(edges.left, edges.bottom, edges.right, edges.top)
-    parts = [_on(grid.crs, _seen(key)).intersection(sheet) for key in tile_tracks]
-    return round(100.0 * float(shapely.union_all(parts).area) / float(sheet.area), 2)
+
+    grid: Grid
+    area: BaseGeometry = field(repr=False)
+
+    @classmethod
+    def of(cls, grid: Grid, tile_tracks: Iterable[str]) -> Expected:
+        """What ``tile_tracks``, keys like ``R051_31UDS``, can see; they are at least those that touch the grid.
+
+        Raises:
+            RequestError: a malformed or unknown tile or track.
+        """
+        edges = grid.bounds
+        whole = box(edges.left, edges.bottom, edges.right, edges.top)
+        return cls(grid, shapely.union_all([_on(grid.crs, _seen(key)).intersection(whole) for key in tile_tracks]))
+
+    @property
+    def percent(self) -> float:
+        """Percent of the grid's area, to a hundredth."""
+        edges = self.grid.bounds
+        whole = (edges.right - edges.left) * (edges.top - edges.bottom)
+        return round(100.0 * float(self.area.area) / whole, 2)
+
+    def only(self, observations: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        """Numbers of observations without those that mean nothing: NaN where none was made and none could be.
+
+        Args:
+            observations: (y, x), at pixels evenly spaced over the grid.
+        """
+        edges = self.grid.bounds
+        down, across = ((np.arange(side) + 0.5) / side for side in observations.shape)
+        x = edges.left + across * (edges.right - edges.left)
+        y = edges.top - down * (edges.top - edges.bottom)
+        seen = shapely.contains_xy(self.area, *np.meshgrid(x, y))
+        return np.where(seen | (observations != 0), observations, np.nan).astype(np.float32)
 
 
 @lru_cache(maxsize=4096)

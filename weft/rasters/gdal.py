@@ -28,6 +28,7 @@ import rasterio  # noqa: E402  (the deny-list above must be set first)
 import rasterio.errors  # noqa: E402
 
 from weft.errors import WeftError  # noqa: E402
+from weft.rasters.grid import Grid  # noqa: E402
 
 # Drivers are registered here, under the import lock: two threads that enter rasterio's first environment at once both
 # register and skip them, each under the other's feet, and now and then the process dies of it.
@@ -53,6 +54,7 @@ SETTINGS: dict[str, Any] = {
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG"}
 MAX_PIXELS = 40_000 * 40_000
 MAX_BLOCK_BYTES = 256 * 1024 * 1024
+_CLOSE = 1e-3  # of a pixel
 
 
 class UnreadableRaster(WeftError):
@@ -111,6 +113,24 @@ def open_raster(place: str | Path) -> rasterio.DatasetReader:
             f"{block_bytes} bytes; the limits are {MAX_PIXELS} pixels, 64 bands and {MAX_BLOCK_BYTES} bytes",
         )
     return dataset
+
+
+def lies_on(dataset: rasterio.DatasetReader, grid: Grid, band: int) -> bool:
+    """Whether an open raster has a band and lies on a grid, as an item says it does.
+
+    To a thousandth of a pixel at every edge: an absolute tolerance that is harmless in metres is 100 m in degrees.
+    """
+    found, edges = dataset.transform, grid.bounds
+    across = found.c - edges.left, found.c + found.a * grid.width - edges.right
+    down = found.f - edges.top, found.f + found.e * grid.height - edges.bottom
+    return bool(
+        dataset.shape == grid.shape
+        and dataset.count >= band
+        and found.b == found.d == 0
+        and max(map(abs, across)) <= _CLOSE * grid.x_size
+        and max(map(abs, down)) <= _CLOSE * grid.y_size
+        and dataset.crs == rasterio.CRS.from_user_input(grid.crs)
+    )
 
 
 @contextmanager

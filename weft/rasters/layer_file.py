@@ -12,17 +12,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
-from affine import Affine
 from rasterio.windows import Window as RasterioWindow
 
 from weft.errors import RequestError, Unavailable
-from weft.rasters.gdal import UnreadableRaster, decoding, environment, open_raster
-from weft.rasters.grid import Grid, Window
+from weft.rasters.gdal import UnreadableRaster, decoding, environment, lies_on, open_raster
+from weft.rasters.grid import Window
 from weft.scenes.scene import Layer
 
 _TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
-_CLOSE = 1e-3  # of a pixel
 _NETWORK = ("CURL", "HTTP", "timed out", "Timeout", "resolve host")
 
 
@@ -102,12 +99,7 @@ class LayerFile:
 
     def _check_header(self) -> None:
         found, declared = self._dataset, self._layer.geolocation
-        if not (
-            found.shape == declared.shape
-            and found.count >= self._layer.band
-            and _same_place(found.transform, declared)
-            and found.crs == rasterio.CRS.from_user_input(declared.crs)
-        ):
+        if not lies_on(found, declared, self._layer.band):
             header = f"{found.crs}, {found.width} x {found.height}, {found.count} bands, {found.transform[:6]}"
             item = f"{declared.crs}, {declared.width} x {declared.height}, band {self._layer.band}"
             raise RequestError(
@@ -125,13 +117,3 @@ class LayerFile:
         raise RequestError(
             f"{self._layer.href} cannot be read ({error.reason}); fetch the file again or leave the layer out"
         ) from error
-
-
-def _same_place(found: Affine, declared: Grid) -> bool:
-    """To a thousandth of a pixel in all corners; an absolute tolerance would be 100 m in degrees."""
-    right, bottom = found.c + found.a * declared.width, found.f + found.e * declared.height
-    edges = declared.bounds
-    across = abs(found.c - edges.left), abs(right - edges.right)
-    down = abs(found.f - edges.top), abs(bottom - edges.bottom)
-    upright = found.b == found.d == 0
-    return upright and max(across) <= _CLOSE * declared.x_size and max(down) <= _CLOSE * declared.y_size

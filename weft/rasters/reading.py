@@ -21,7 +21,7 @@ import rasterio.windows
 
 from weft.errors import RequestError, SceneRejected, Unavailable
 from weft.rasters.averaging import area_mean, source_range
-from weft.rasters.gdal import UnreadableRaster, open_raster
+from weft.rasters.gdal import UnreadableRaster, lies_on, open_raster
 from weft.rasters.grid import Grid, Window
 from weft.rasters.parking import Parking
 from weft.scenes.scene import Layer
@@ -229,9 +229,7 @@ class SceneReader:
 
     def _check_header(self, layer: Layer, dataset: rasterio.DatasetReader) -> None:
         declared = layer.geolocation
-        same_shape = dataset.shape == declared.shape and dataset.count >= layer.band
-        same_place = dataset.transform.almost_equals(declared.transform, precision=1e-3)
-        if not (same_shape and same_place and dataset.crs == rasterio.CRS.from_user_input(declared.crs)):
+        if not lies_on(dataset, declared, layer.band):
             found = f"{dataset.crs}, {dataset.width} x {dataset.height}, {dataset.count} bands, {dataset.transform[:6]}"
             item = f"{declared.crs}, {declared.width} x {declared.height}, band {layer.band}, {declared.transform[:6]}"
             raise SceneRejected(

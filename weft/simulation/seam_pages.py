@@ -170,8 +170,9 @@ def _places(crops: Mapping[Method, npt.NDArray[np.uint16]]) -> tuple[tuple[Pictu
         row = [
             (f"{method}, natural colour", rgb(*map(_enlarged, colours))),
             ("gradient of red", single(_enlarged(_gradient(crop[0]) / steep), _GRADIENT)),
-            ("minus seamless", single(_enlarged(crop[0] - best[0]), difference)),
         ]
+        if crop is not best:
+            row.append(("minus seamless", single(_enlarged(crop[0] - best[0]), difference)))
         rows.append(tuple(Picture(title, as_data_uri(png)) for title, png in row))
     return tuple(rows)
 

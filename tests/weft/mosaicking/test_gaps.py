@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from weft.mosaicking import tile_grid
-from weft.mosaicking.gaps import PICTURE_SIZE, GapMeter, Gaps, expected_percent
+from weft.mosaicking.gaps import PICTURE_SIZE, Expected, GapMeter, Gaps
 from weft.mosaicking.sheets import sheet
 from weft.mosaicking.tracks import distance_to_centre
 from weft.rasters.grid import Grid, Window, transformer
@@ -77,7 +77,22 @@ def test_what_tracks_can_see_is_tile_and_swath(settings: Mosaic, name: str | Non
         track, tile = key.split("_")
         seen |= (distance_to_centre(track, coarse) < 140) & inside(coarse, tile)
     # Swath sides are good to 0.2 km, and pixels of 300 m are counted whole.
-    assert expected_percent(grid, tile_tracks) == pytest.approx(100 * seen.mean(), abs=0.5)
+    assert Expected.of(grid, tile_tracks).percent == pytest.approx(100 * seen.mean(), abs=0.5)
+
+
+def test_pictures_tell_gaps_from_what_no_track_can_see() -> None:
+    grid = sheet("100kmE38N31", Mosaic()).grid
+    expected = Expected.of(grid, ["R051_31UDS"])
+    assert 5 < expected.percent < 95
+    coarse = Grid(
+        grid.crs, grid.left, grid.top, grid.x_size * 50, grid.y_size * 50, grid.width // 50, grid.height // 50
+    )
+    seen = (distance_to_centre("R051", coarse) < 140) & inside(coarse, "31UDS")
+    none = expected.only(np.zeros(coarse.shape, np.uint8))
+    assert (np.isnan(none) != seen).mean() > 0.99  # borders of tile and swath apart
+    assert not np.nan_to_num(none).any()
+    # What was observed is shown wherever it lies.
+    assert (expected.only(np.full(coarse.shape, 2, np.uint8)) == 2).all()
 
 
 def inside(grid: Grid, tile: str) -> np.ndarray:
@@ -91,11 +106,11 @@ def inside(grid: Grid, tile: str) -> np.ndarray:
 
 def test_nothing_is_expected_where_no_tile_lies() -> None:
     grid = sheet("100kmE38N31", Mosaic()).grid
-    assert expected_percent(grid, []) == 0
-    assert expected_percent(grid, ["R094_32TMT"]) == 0
+    assert Expected.of(grid, []).percent == 0
+    assert Expected.of(grid, ["R094_32TMT"]).percent == 0
 
 
 def test_a_tile_across_the_antimeridian_is_expected_on_both_sides() -> None:
     for left in (-180.0, 179.0, 180.0):
         grid = Grid("EPSG:4326", left, -16.0, 0.01, 0.01, 100, 100)
-        assert expected_percent(grid, ["R029_01KAB"]) > 10
+        assert Expected.of(grid, ["R029_01KAB"]).percent > 10
