@@ -48,7 +48,7 @@ ui: install ## the Dagster UI on the demo region (HOME_DIR=.weft/demo PORT=3000)
 	WEFT_HOME=$(abspath $(HOME_DIR)) DAGSTER_HOME=$(abspath $(HOME_DIR))/dagster $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
 
 test: install ## all tests that need no server of their own
-	$(BIN)/python -m pytest -m "not services" -q
+	$(BIN)/python -m pytest -m "not services" -q -n auto --maxprocesses 4 --dist loadfile
 
 test-services: install ## tests that start their own servers on loopback
 	$(BIN)/python -m pytest -m services -q

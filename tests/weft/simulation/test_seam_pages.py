@@ -71,11 +71,11 @@ def test_pictures_show_a_seam_where_there_is_one(seams: seam_pages.Seams) -> Non
     gradients = [drawn(row[1])[:3].sum(axis=0) for row in seams.fields]
     mean, idw, seamless = (int(picture.max()) for picture in gradients)
     assert mean == idw > 2 * seamless > 0
-    differences = [drawn(row[2])[:3] for row in seams.places]
+    differences = [drawn(row[2])[:3] for row in seams.places[:2]]
     steps = [int(np.abs(np.diff(picture, axis=2)).max()) for picture in differences]
-    assert steps[0] > steps[1] > steps[2] == 0
+    assert steps[0] > steps[1] > 0
     assert [picture.title for picture in seams.shares] == [f"share of R008, {method}" for method in METHODS]
-    assert [len(row) for row in (*seams.fields, *seams.places)] == [2, 2, 2, 3, 3, 3]
+    assert [len(row) for row in (*seams.fields, *seams.places)] == [2, 2, 2, 3, 3, 2]
 
 
 def test_a_mosaic_of_one_track_has_no_seams(tmp_path: Path) -> None:
