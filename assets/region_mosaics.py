@@ -107,7 +107,7 @@ def _whole(
     overview = _overview(shelf, scratch, grid, shown, list(sheets.values()))
     item_id = unit.item_id(settings)
     with scratch.folder() as folder:
-        paths, digests = _pictures(overview, bool(shown), Expected.of(grid, settings.tiles), folder)
+        paths, digests = _pictures(overview, bool(shown), Expected.of(overview.grid, settings.tiles), folder)
         named = partial(file_name, settings, unit.period)
         files = {
             **{key: path.rename(folder / (named(overview.grid, key) + path.suffix)) for key, path in paths.items()},

@@ -62,10 +62,7 @@ class GapMeter:
     def __init__(self, grid: Grid) -> None:
         """Begin with none of the grid's pixels."""
         self._at_least = [0, 0, 0, 0]
-        factor = max(1.0, max(grid.shape) / PICTURE_SIZE)
-        self._rows, self._cols = (
-            ((np.arange(max(1, int(side / factor))) + 0.5) * factor).astype(np.intp) for side in grid.shape
-        )
+        self._rows, self._cols = evenly_spaced(grid.shape, PICTURE_SIZE)
         self._sample = np.zeros((len(self._rows), len(self._cols)), np.uint8)
 
     def add(self, window: Window, count: npt.NDArray[np.uint16]) -> None:
@@ -83,6 +80,18 @@ class GapMeter:
         """What was counted so far."""
         none, one, two, more = self._at_least
         return Gaps((none - one, one - two, two - more, more), self._sample)
+
+
+def evenly_spaced(shape: tuple[int, int], most: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows and columns of the pixels that stand for an image in a picture of at most ``most`` pixels a side."""
+    factor = max(1.0, max(shape) / most)
+    rows, cols = (max(1, round(side / factor)) for side in shape)
+    return _middles(shape[0], rows), _middles(shape[1], cols)
+
+
+def _middles(side: int, parts: int) -> npt.NDArray[np.intp]:
+    middles: npt.NDArray[np.intp] = ((np.arange(parts) + 0.5) * (side / parts)).astype(np.intp)
+    return middles
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +132,7 @@ class Expected:
         """Numbers of observations without those that mean nothing: NaN where none was made and none could be.
 
         Args:
-            observations: (y, x), at pixels evenly spaced over the grid.
+            observations: (y, x), at :func:`evenly_spaced` pixels of the grid.
         """
         edges = self.grid.bounds
         down, across = ((np.arange(side) + 0.5) / side for side in observations.shape)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from weft.mosaicking.gaps import evenly_spaced
 from weft.mosaicking.layers import COUNT
 from weft.mosaicking.virtual import window_in
 from weft.rasters.gdal import decoding, environment, open_raster
@@ -104,9 +105,8 @@ class Overview:
                 self.colour[(slice(None), *window.slices)] = np.where(there, np.maximum(stretched, 1), NOTHING)
 
     def observations(self, size: int) -> npt.NDArray[np.float32]:
-        """Counts for a picture of at most ``size`` pixels a side, every n-th pixel; NaN where no sheet lies."""
-        step = -(-max(self.grid.shape) // size)
-        thin = (slice(step // 2, None, step),) * 2
+        """Counts for a picture of at most ``size`` pixels a side, at evenly spaced pixels; NaN where no sheet lies."""
+        thin = np.ix_(*evenly_spaced(self.grid.shape, size))
         return np.where(self._covered[thin], self.count[thin], np.float32(np.nan))
 
 
