@@ -25,7 +25,7 @@ from shapely.geometry import box, mapping
 from shapely.geometry.base import BaseGeometry
 
 import weft
-from weft.bands import BANDS
+from weft.bands import COMMON_NAMES
 from weft.errors import IntegrityError
 from weft.periods import TimeWindow
 from weft.rasters.grid import Grid
@@ -190,7 +190,7 @@ def nodata_of(fields: Mapping[str, Any]) -> float | None:
 
 def spectrum_fields(cbn: str | None) -> dict[str, Any]:
     """Electro-optical fields of a Common Band Name; nothing for radar bands, counts and indices."""
-    band = BANDS.get(cbn) if cbn else None
+    band = COMMON_NAMES.get(cbn) if cbn else None
     if band is None:
         return {}
     return {

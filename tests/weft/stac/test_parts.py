@@ -7,6 +7,7 @@ import pytest
 from shapely.geometry import Point, shape
 
 from tests.weft.stac import examples
+from weft.bands import COMMON_NAMES
 from weft.periods import TimeWindow
 from weft.rasters.grid import Grid
 from weft.stac.parts import (
@@ -17,6 +18,7 @@ from weft.stac.parts import (
     nodata_of,
     period_fields,
     place,
+    spectrum_fields,
     timestamp,
     value_fields,
 )
@@ -81,3 +83,10 @@ def test_grids_survive_and_degrees_have_no_ground_distance() -> None:
     assert grid_of(grid_fields(examples.GRID)) == examples.GRID
     assert ground_sample_distance(examples.GRID) == {"gsd": 10}
     assert ground_sample_distance(Grid("EPSG:4326", 0.0, 1.0, 0.1, 0.1, 10, 10)) == {}
+
+
+def test_every_common_name_has_a_spectrum_and_nothing_else_has() -> None:
+    for name, band in COMMON_NAMES.items():
+        assert spectrum_fields(name)["eo:common_name"] == name
+        assert spectrum_fields(name)["eo:center_wavelength"] == band.centre_um
+    assert spectrum_fields("vv") == spectrum_fields("ndvi") == spectrum_fields(None) == {}
