@@ -100,7 +100,7 @@ def _composite(work: _Work, stack: Item | None) -> Item | Nothing:
         for scene_ids in stack["properties"]["weft:observations"]
     ]
     settings = work.settings
-    made = composite(observations, work.recipe, work.folder, work.place)
+    made = composite(observations, work.recipe, work.folder, work.place, progress=work.unit.progress)
     rejected = (*rejected_of(stack), *made.rejected)
     if made.product is None:
         return Nothing(f"every scene was set aside: {calibrated.searched(settings, work.unit)}", rejected)

@@ -17,6 +17,7 @@ import dagster as dg
 from assets.partitions import PERIOD, TILE_TRACK
 from weft.errors import Unavailable, WeftError
 from weft.fingerprints import fingerprint
+from weft.progress import Progress, in_tenths
 from weft.rasters.product import Rejected
 from weft.regions import Region, tile_of, track_of
 from weft.stac import Item
@@ -68,6 +69,7 @@ class Unit:
 
     Attributes:
         key: the partition key.
+        progress: tells in the log of the run how far its work has come.
         period: its period.
         dimension: name of its other dimension; empty for a product of the whole region.
         place: its key in that dimension, e.g. ``R051_31UDS``; empty for the whole region.
@@ -77,10 +79,11 @@ class Unit:
         outcome: None until the unit is finished.
     """
 
-    def __init__(self, key: dg.MultiPartitionKey | str) -> None:
+    def __init__(self, key: dg.MultiPartitionKey | str, progress: Progress = lambda done, total: None) -> None:
         """Take the key apart: both dimensions are named in it, or it is that of a period."""
         dimensions = dict(key.keys_by_dimension) if isinstance(key, dg.MultiPartitionKey) else {PERIOD: key}
         self.key = key
+        self.progress = progress
         self.period = dimensions.pop(PERIOD)
         self.dimension, self.place = next(iter(dimensions.items()), ("", ""))
         self.made: list[Item] = []
@@ -129,7 +132,7 @@ class Units:
     def __iter__(self) -> Iterator[Unit]:
         """Yield the units; each must be finished before the next one is asked for."""
         for key in self._context.partition_keys:
-            unit = Unit(key)
+            unit = Unit(key, in_tenths(self._context.log.info, str(key)))
             yield unit
             if unit.outcome is None:
                 raise AssertionError(f"{self._context.asset_key.to_user_string()} left {key} unfinished")

@@ -25,6 +25,7 @@ from weft.errors import RequestError
 from weft.fingerprints import fingerprint
 from weft.orders import CompositeOrder, Order
 from weft.orders.composite_plan import plan_composite
+from weft.progress import Progress
 from weft.rasters.quicklook import quicklook
 from weft.stac import Item
 from weft.stac.calibrated import COLLECTION as CALIBRATED
@@ -52,7 +53,8 @@ def composite_order(
             source = published_inputs(order.id, shelf.catalogue)
             mark = fingerprint(NAME, VERSION, inputs=mark_of(source))
             with scratch.folder() as folder:
-                shelf.settle(unit, order.id, mark, partial(_composite, shelf, order, source, mark, folder))
+                make = partial(_composite, shelf, order, source, mark, folder, unit.progress)
+                shelf.settle(unit, order.id, mark, make)
             unit.finish(mark, describe(unit, shelf.store))
     return units.result()
 
@@ -84,13 +86,14 @@ def _all_scenes(plans: Mapping[str, Plan]) -> Iterator[str]:
         yield from (one.scene_id for one in plan.rejected)
 
 
-def _composite(shelf: Shelf, order: Order, source: Item, mark: str, folder: Path) -> Item | Nothing:
+def _composite(shelf: Shelf, order: Order, source: Item, mark: str, folder: Path, progress: Progress) -> Item | Nothing:
     if not isinstance(order, CompositeOrder):
         return Nothing(f"order {order.id} is for a {order.kind()}")
     found = inputs_of_order(source, shelf.store)
     plan = plan_composite(order)
     plans = by_tile_track([scene_from_item(one.item) for one in found], plan)
-    made = ordered_composite(plans, plan, places_of(found, shelf.store, folder / "fetched"), folder)
+    place = places_of(found, shelf.store, folder / "fetched")
+    made = ordered_composite(plans, plan, place, folder, progress=progress)
     if made.product is None:
         return Nothing(f"no pixel of order {order.id} was observed", made.rejected)
     item = product_item(

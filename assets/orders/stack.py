@@ -20,6 +20,7 @@ from resources.orders import get_order
 from resources.scratch import ScratchResource
 from weft.fingerprints import fingerprint
 from weft.orders import Order, StackOrder
+from weft.progress import Progress
 from weft.stac import Item
 from weft.stac.order_products import STACKS
 from weft.stacking.package import package
@@ -44,7 +45,7 @@ def coregistered_stack(
             source = published_inputs(order.id, shelf.catalogue)
             mark = fingerprint(NAME, VERSION, inputs=mark_of(source))
             with scratch.folder() as folder:
-                work = _Work(shelf, source, mark, folder, context.log)
+                work = _Work(shelf, source, mark, folder, context.log, unit.progress)
                 shelf.settle(unit, order.id, mark, partial(_stack, work, order))
             unit.finish(mark, describe_stack(unit, shelf.store))
     return units.result()
@@ -59,6 +60,7 @@ class _Work:
     mark: str
     folder: Path
     log: dg.DagsterLogManager
+    progress: Progress
 
 
 def _stack(work: _Work, order: Order) -> Item | Nothing:
@@ -67,7 +69,7 @@ def _stack(work: _Work, order: Order) -> Item | Nothing:
     found = inputs_of_order(work.source, work.shelf.store)
     plan = stack_plan(order, found)
     place = places_of(found, work.shelf.store, work.folder / "fetched")
-    stacked = make_stack(plan, place, work.folder)
+    stacked = make_stack(plan, place, work.folder, progress=work.progress)
     for one in stacked.matched.values():
         work.log.info(f"{order.id}: dataset {one.dataset} ({one.id}) {one.status}: {one.registration.reason}.")
     made = package(plan, stacked, place, work.folder, inputs=found, fingerprint=work.mark)

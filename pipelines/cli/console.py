@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import rich.progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from pipelines.runs import PartitionReport, Report
 from weft.errors import RequestError, WeftError
+from weft.progress import Progress, in_tenths
 
 _PIPE_WIDTH = 160
 """Columns of a table that no terminal shows; the 80 that rich assumes would cut item ids in two."""
@@ -32,23 +34,15 @@ def print_json(document: Any) -> None:
 
 
 @contextmanager
-def steps(title: str) -> Iterator[Callable[[int, int], None]]:
+def steps(title: str) -> Iterator[Progress]:
     """Shows (done, total) calls as a bar on a terminal; elsewhere one line at each tenth."""
     if errors.is_terminal:
         columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=errors, transient=True) as progress:
+        with rich.progress.Progress(*columns, console=errors, transient=True) as progress:
             task = progress.add_task(title, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
         return
-    said = 0
-
-    def say(done: int, total: int) -> None:
-        nonlocal said
-        if total and done * 10 // total > said:
-            said = done * 10 // total
-            errors.print(f"{title}: {done} of {total}")
-
-    yield say
+    yield in_tenths(errors.print, title)
 
 
 def partition_line(report: PartitionReport) -> None:

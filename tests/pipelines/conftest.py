@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,6 +78,12 @@ def lane(region_file: Path, tmp_path: Path) -> Iterator[LaneHarness]:
     with dg.DagsterInstance.local_temp(str(tmp_path), {"telemetry": {"enabled": False}}) as instance:
         defs = build_defs(Settings.of_home(home, region_file))
         yield LaneHarness(region_file, home, defs, RegionPartitions(load(region_file)), instance)
+
+
+def told(instance: dg.DagsterInstance, key: str) -> list[str]:
+    """How far the work on a partition had come, as the logs of all runs tell it."""
+    logs = [entry for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
+    return [entry.user_message for entry in logs if re.fullmatch(re.escape(key) + r": \d+ of \d+", entry.user_message)]
 
 
 def check_results(instance: dg.DagsterInstance, order_id: str, asset: str) -> dict[str, bool]:

@@ -15,7 +15,7 @@ from assets.partitions import RegionPartitions
 from pipelines.definitions import build_defs
 from pipelines.orders import carry_out
 from pipelines.settings import Settings
-from tests.pipelines.conftest import PERIOD, LaneHarness, check_results
+from tests.pipelines.conftest import PERIOD, LaneHarness, check_results, told
 from weft.orders import CompositeOrder
 from weft.orders.composite_plan import plan_composite
 from weft.orders.document import check
@@ -112,6 +112,8 @@ def test_equals_the_production_lane_pixel_by_pixel(lane: LaneHarness) -> None:
     found = check_results(lane.instance, order.id, "composite_order")
     assert {"stored_bytes", "valid_stac", "enough_valid_pixels", "plausible_values"} == set(found)
     assert all(found.values())
+    assert told(lane.instance, order.id)
+    assert all(told(lane.instance, f"{PERIOD}|{key}") for key in lane.partitions.region.tiles)
     again = carry_out(order, settings, lane.instance)
     assert again.unchanged
 

@@ -22,7 +22,7 @@ from resources.catalogue import Catalogue, CatalogueResource
 from resources.object_store import ObjectStore, ObjectStoreResource
 from resources.orders import get_order, put_order
 from tests.order_scenes import CHARTER, Datasets
-from tests.pipelines.conftest import check_results
+from tests.pipelines.conftest import check_results, told
 from weft import orders
 from weft.errors import RequestError
 from weft.stac import Item
@@ -156,6 +156,7 @@ def test_the_second_use_case_of_the_charter_registers_radar_and_evaluates(site: 
     (row,) = shown["registration"].value.records
     assert row.data["ce90_after"] == two["ce90_after"]
     assert all(checks(site, order.id).values())
+    assert told(site.instance, order.id)
     assert carry_out(order, site.settings, site.instance).unchanged
     assert metadata(site, "coregistered_stack", order.id)["flicker"] == shown["flicker"]
 

@@ -12,7 +12,7 @@ count or the order in which scenes were listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ from weft.compositing.provenance import ProvenanceReader, not_in
 from weft.compositing.recipe import Recipe
 from weft.compositing.reduce import reduce_block
 from weft.errors import RequestError, SceneRejected
+from weft.progress import Progress
 from weft.rasters.cog import LayerWriter
 from weft.rasters.gdal import environment
 from weft.rasters.grid import Window
@@ -42,10 +43,7 @@ from weft.rasters.parking import Parking
 from weft.rasters.product import Product, Rejected
 from weft.rasters.reading import Place, SceneReader
 
-__all__ = ["Composited", "Progress", "Recipe", "composite"]
-
-Progress = Callable[[int, int], None]
-"""Called with (blocks done, blocks in all)."""
+__all__ = ["Composited", "Recipe", "composite"]
 
 _RESIDENT = 610 << 20
 """What a process needs whatever the block: interpreter, compiled kernels, GDAL's cache, open files, writing COGs."""

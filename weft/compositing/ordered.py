@@ -17,6 +17,7 @@ from weft.compositing.observations import Plan, Superseded, plan
 from weft.errors import RequestError
 from weft.mosaicking.area import area_mosaic, needed_window
 from weft.orders.composite_plan import CompositePlan
+from weft.progress import Progress
 from weft.rasters.product import Product, Rejected, SourceLayer, SourceProduct
 from weft.rasters.reading import Place
 from weft.scenes.scene import Scene
@@ -61,7 +62,13 @@ def by_tile_track(scenes: Iterable[Scene], wanted: CompositePlan) -> dict[str, P
 
 
 def ordered_composite(
-    plans: Mapping[str, Plan], wanted: CompositePlan, place: Place, scratch: Path, *, workers: int = 2
+    plans: Mapping[str, Plan],
+    wanted: CompositePlan,
+    place: Place,
+    scratch: Path,
+    *,
+    workers: int = 2,
+    progress: Progress | None = None,
 ) -> Ordered:
     """Make what an order asks for.
 
@@ -73,6 +80,7 @@ def ordered_composite(
         place: href resolver.
         scratch: an empty folder for the files.
         workers: threads; they do not change the result.
+        progress: called after each tile_track.
 
     Raises:
         RequestError: see :func:`weft.compositing.composite.composite` and :func:`weft.mosaicking.area.area_mosaic`.
@@ -81,7 +89,9 @@ def ordered_composite(
     order = wanted.order
     recipe = Recipe(order.bands, order.validity, order.composite, order.working_metres)
     made: dict[str, Composited] = {}
-    for tile_track, planned in plans.items():
+    for done, (tile_track, planned) in enumerate(plans.items()):
+        if progress and done:
+            progress(done, len(plans))
         if planned.grid is None:
             continue
         area = needed_window(planned.grid.at_resolution(recipe.resolution), wanted.grid)

@@ -14,7 +14,7 @@ So leaving out never opens a gap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import shapely
@@ -27,6 +27,7 @@ from weft.errors import RequestError
 from weft.mosaicking.sheets import sheets_over, tile_track_sheets
 from weft.mosaicking.tiles import tile_grid, tiles_over
 from weft.mosaicking.tracks import TRACKS, continuous_footprint, overlap, swath
+from weft.progress import Progress
 from weft.regions import Mosaic, tile_of, track_of
 
 LEAST_SHARE = 0.01
@@ -67,9 +68,7 @@ class Plan:
         return Plan({key: self.tile_tracks[key] for key in needs}, tuple(sorted(wanted)), needs)
 
 
-def plan(
-    area: MultiPolygon, settings: Mosaic, *, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Plan:
+def plan(area: MultiPolygon, settings: Mosaic, *, progress: Progress = lambda done, total: None) -> Plan:
     """Plan an area.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import yaml
 
 from weft.errors import RequestError
 from weft.mosaicking.tracks import HALF_SWATH_KM
+from weft.progress import Progress
 from weft.rasters.grid import Bounds
 from weft.regions import Region
 from weft.simulation.archive import COLLECTION, write_catalogue
@@ -35,9 +36,6 @@ from weft.simulation.weather import Weather
 VERSION = 2
 """Raise it when the same seed gives another archive."""
 REGION_FILE, ARCHIVE_FOLDER = "region.yaml", "archive"
-
-Progress = Callable[[int, int], None]
-"""Called with the number of finished and of all granules."""
 
 _AT_ONCE = 5
 

@@ -19,6 +19,7 @@ from weft.errors import RequestError
 from weft.orders.datasets import Dataset
 from weft.orders.stack import BandRef
 from weft.orders.stack_plan import StackPlan
+from weft.progress import Progress
 from weft.rasters.cog import COG_BLOCK, LayerWriter
 from weft.rasters.grid import Grid, Window
 from weft.rasters.product import Product, RasterFile
@@ -102,7 +103,7 @@ def coregistered_stack(
     scratch: Path,
     *,
     workers: int = 2,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Stacked:
     """Register every dataset with the reference asset and write all bands on its grid.
 
